@@ -1,0 +1,50 @@
+"""Answers given to requests with an idempotency key."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """An HTTP answer, kept to be repeated verbatim."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class Begun(Enum):
+    """How an attempt to begin came out, when there is no answer yet."""
+
+    MINE = "mine"
+    SOMEONE_ELSES = "someone else's"
+
+
+class Answers(Protocol):
+    """The answers of one deployment by key. `tests/contracts/test_answers.py` holds every adapter to it.
+
+    Every method is atomic. An adapter that is out of reach raises `Unavailable` and has changed nothing.
+    """
+
+    async def begin(self, key: bytes, *, now: datetime, lock_until: datetime) -> StoredAnswer | Begun:
+        """Take a key to work on it until `lock_until`.
+
+        Returns:
+            The answer if there is one that has not expired; `MINE` if the caller is to work on it;
+            `SOMEONE_ELSES` if another caller's lock runs past `now`.
+        """
+        ...
+
+    async def finish(self, key: bytes, answer: StoredAnswer, *, expires_at: datetime) -> None:
+        """Keep the answer until `expires_at`, and free the lock."""
+        ...
+
+    async def give_up(self, key: bytes) -> None:
+        """Free the lock without an answer; an answer that is there stays."""
+        ...
+
+    async def forget(self, *, before: datetime, limit: int) -> int:
+        """Remove up to `limit` answers and locks that expired before an instant; say how many."""
+        ...

@@ -1,0 +1,44 @@
+"""The applications of all organizations."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from shared.domain.application import Application
+from shared.domain.paging import Scan
+
+
+class Applications(Protocol):
+    """The applications of all organizations.
+
+    Every method is atomic, and a write is visible to the next read. An adapter that is out of reach raises
+    `Unavailable` and has changed nothing. `tests/contracts/test_applications.py` holds every adapter to it.
+    """
+
+    async def add(self, application: Application) -> None:
+        """Keep a new application.
+
+        Raises:
+            UidTaken: A live application of the organization has its uid.
+        """
+        ...
+
+    async def get(self, org_id: str, key: str) -> Application:
+        """Read one by id or uid.
+
+        Raises:
+            Unknown: There is none in this organization, or it was removed.
+        """
+        ...
+
+    async def scan(self, org_id: str, scan: Scan) -> Sequence[Application]:
+        """Read the organization's live applications by id: in the scan's order, one more than its limit."""
+        ...
+
+    async def remove(self, org_id: str, app_id: str, *, at: datetime) -> None:
+        """Take an application out of every read, and free its uid.
+
+        Raises:
+            Unknown: There is none in this organization, or it was removed already.
+        """
+        ...

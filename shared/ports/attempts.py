@@ -1,0 +1,62 @@
+"""The attempts on all messages. New ones come in through `shared.ports.outbox.Outbox.record`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from shared.domain.attempt import Attempt, Status
+from shared.domain.paging import Scan
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFilter:
+    """Which attempts a list shows; an absent part asks nothing.
+
+    Attributes:
+        status_code_class: 0, 100, 200 … 500: response codes from it to 99 above it.
+        channel: The message's channels contain it.
+        event_types: The message's type is one of them.
+    """
+
+    status: Status | None = None
+    status_code_class: int | None = None
+    channel: str | None = None
+    event_types: frozenset[str] | None = None
+    endpoint_id: str | None = None
+
+
+class Attempts(Protocol):
+    """The attempts on all messages.
+
+    Every method is atomic, and a write is visible to the next read. An adapter that is out of reach raises
+    `Unavailable` and has changed nothing. `tests/contracts/test_attempts.py` holds every adapter to it.
+    """
+
+    async def get(self, message_id: str, attempt_id: str) -> Attempt:
+        """Read one.
+
+        Raises:
+            Unknown: The message has no such attempt.
+        """
+        ...
+
+    async def of_message(self, message_id: str, scan: Scan, only: AttemptFilter) -> Sequence[Attempt]:
+        """Read the attempts on one message by id: in the scan's order, one more than its limit."""
+        ...
+
+    async def of_endpoint(self, endpoint_id: str, scan: Scan, only: AttemptFilter) -> Sequence[Attempt]:
+        """Read the attempts at one endpoint by id: in the scan's order, one more than its limit."""
+        ...
+
+    async def latest(self, message_id: str) -> Mapping[str, Attempt]:
+        """The newest automatic attempt on a message at each endpoint that has one, by endpoint id."""
+        ...
+
+    async def end_chain(self, message_id: str, endpoint_id: str) -> None:
+        """No retry follows any more: clear `next_attempt_at` of every attempt on the message at the endpoint."""
+        ...
+
+    async def stalled(self, *, due_before: datetime, limit: int) -> Sequence[Attempt]:
+        """Attempts whose retry was due before an instant, with no later attempt and no retry known to be queued."""
+        ...

@@ -1,0 +1,60 @@
+"""The endpoints of all applications."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from shared.domain.endpoint import Endpoint
+from shared.domain.paging import Scan
+
+
+class Endpoints(Protocol):
+    """The endpoints of all applications.
+
+    Every method is atomic, and a write is visible to the next read. An adapter that is out of reach raises
+    `Unavailable` and has changed nothing. `tests/contracts/test_endpoints.py` holds every adapter to it.
+    """
+
+    async def add(self, endpoint: Endpoint) -> None:
+        """Keep a new endpoint.
+
+        Raises:
+            UidTaken: A live endpoint of the application has its uid.
+        """
+        ...
+
+    async def get(self, app_id: str, key: str) -> Endpoint:
+        """Read one by id or uid.
+
+        Raises:
+            Unknown: There is none in this application, or it was removed.
+        """
+        ...
+
+    async def scan(self, app_id: str, scan: Scan) -> Sequence[Endpoint]:
+        """Read the application's live endpoints by id: in the scan's order, one more than its limit."""
+        ...
+
+    async def of_application(self, app_id: str) -> Sequence[Endpoint]:
+        """Every live endpoint of an application, disabled ones too, in order of id."""
+        ...
+
+    async def remove(self, app_id: str, endpoint_id: str, *, at: datetime) -> None:
+        """Take an endpoint out of every read, and free its uid.
+
+        Raises:
+            Unknown: There is none in this application, or it was removed already.
+        """
+        ...
+
+    async def disable(self, app_id: str, endpoint_id: str, *, at: datetime) -> bool:
+        """Disable an endpoint; say False if it was disabled or removed already."""
+        ...
+
+    async def begin_failing(self, app_id: str, endpoint_id: str, *, at: datetime) -> datetime:
+        """Set `failing_since` unless it is set; say what it is then. A removed endpoint answers `at`."""
+        ...
+
+    async def end_failing(self, app_id: str, endpoint_id: str) -> None:
+        """Clear `failing_since`."""
+        ...

@@ -1,0 +1,55 @@
+"""The messages of all applications. New ones come in through `shared.ports.outbox.Outbox.accept`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from shared.domain.message import Message
+from shared.domain.paging import Scan
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFilter:
+    """Which messages a list shows; an absent part asks nothing.
+
+    Attributes:
+        channel: The message's channels contain it.
+        event_types: The message's type is one of them.
+        payloads: Read the payloads too; without them every `payload` is None.
+    """
+
+    channel: str | None = None
+    event_types: frozenset[str] | None = None
+    payloads: bool = True
+
+
+class Messages(Protocol):
+    """The messages of all applications.
+
+    Every method is atomic, and a write is visible to the next read. An adapter that is out of reach raises
+    `Unavailable` and has changed nothing. `tests/contracts/test_messages.py` holds every adapter to it.
+    """
+
+    async def get(self, app_id: str, key: str) -> Message:
+        """Read one by id or eventId.
+
+        Raises:
+            Unknown: There is none in this application.
+        """
+        ...
+
+    async def scan(self, app_id: str, scan: Scan, only: MessageFilter) -> Sequence[Message]:
+        """Read by id: in the scan's order, one more than its limit."""
+        ...
+
+    async def erase_payloads(self, *, expired_at: datetime, limit: int) -> int:
+        """Erase up to `limit` payloads that had expired by an instant; say how many."""
+        ...
+
+    async def stranded(self, *, since: datetime, until: datetime, limit: int) -> Sequence[Message]:
+        """Messages accepted in [since, until) with no attempt recorded and no dispatch known to be queued.
+
+        Payloads are not read. The oldest first. A store that cannot see the queue names those without attempt.
+        """
+        ...
