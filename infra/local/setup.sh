@@ -1,0 +1,139 @@
+#!/bin/sh
+# Builds the environment that the verbs of the Makefile run in, mends a half-made one, and does nothing when
+# nothing changed.
+#
+#   sh infra/local/setup.sh FOLDER local     what the service needs
+#   sh infra/local/setup.sh FOLDER dev       what its tests and checks need besides
+#
+# PYTHON names the interpreter to use; without it the first fitting one on the PATH is taken. uv does the work
+# when it is on the PATH, and otherwise the interpreter's own venv and pip.
+#
+# 1. Leave at once when the environment was finished from these very files.
+# 2. Let one set-up at a time work on a folder.
+# 3. Keep the environment that is there when it runs; otherwise make it anew.
+# 4. Install the pinned packages, each checked against its hash, and this project from its own folder.
+# 5. Write down what it was made from.
+set -eu
+
+cd "$(dirname "$0")/../.."
+folder=$1
+level=$2
+lock=$folder/.unfinished
+
+fail() {
+    printf '%s\n' "$@" >&2
+    exit 1
+}
+
+has_uv() { command -v uv >/dev/null 2>&1; }
+
+fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; }
+
+version_of() { "$1" -c 'import platform; print(platform.python_version())' 2>/dev/null; }
+
+is_wished() { [ -z "${PYTHON:-}" ] || [ "$(version_of "$PYTHON")" = "$(version_of "$folder/bin/python")" ]; }
+
+# The environment's folder is part of it: its scripts name their interpreter by the full path.
+made_from() { cksum pyproject.toml "requirements-$1.txt" infra/local/setup.sh && (cd "$folder" && pwd -P); }
+
+is_finished() {
+    [ -e "$folder/.made-from-$level" ] &&
+        [ "$(cat "$folder/.made-from-$level")" = "$(made_from "$level")" ] &&
+        fits "$folder/bin/python" && is_wished
+}
+
+is_usable() {
+    fits "$folder/bin/python" && is_wished && { has_uv || "$folder/bin/python" -m pip --version >/dev/null 2>&1; }
+}
+
+# Prints the name of an interpreter that can make the environment.
+find_python() {
+    without_venv=
+    set -- python3 python3.13 python3.12 python3.11
+    [ -z "${PYTHON:-}" ] || set -- "$PYTHON"
+    for candidate; do
+        fits "$candidate" || continue
+        if has_uv || "$candidate" -c 'import ensurepip, venv' 2>/dev/null; then
+            printf '%s\n' "$candidate"
+            return
+        fi
+        without_venv=${without_venv:-$candidate}
+    done
+    if [ -n "$without_venv" ]; then
+        minor=$("$without_venv" -c 'import sys; print("3.%d" % sys.version_info[1])')
+        fail "$without_venv is Python $minor, but its venv module is missing." \
+            "Install it (Debian and Ubuntu: apt install python$minor-venv) and try again."
+    fi
+    if [ -n "${PYTHON:-}" ]; then
+        fail "PYTHON=$PYTHON is not a Python 3.11, 3.12 or 3.13."
+    fi
+    fail "Heliograph needs Python 3.11, 3.12 or 3.13, and none is on the PATH." \
+        "Install one (Debian and Ubuntu: apt install python3 python3-venv) or name one: make run PYTHON=/path/to/python"
+}
+
+make_anew() {
+    python=$(find_python)
+    rest=$(find "$folder" -mindepth 1 -maxdepth 1 ! -name .unfinished | head -n 1)
+    if [ -n "$rest" ] && [ ! -e "$folder/pyvenv.cfg" ]; then
+        rm "$lock"
+        fail "$folder is there and is not a Python environment. Move it away, or choose another: VENV=folder"
+    fi
+    find "$folder" -mindepth 1 -maxdepth 1 ! -name .unfinished -exec rm -rf {} +
+    echo "Setting up $folder with Python $(version_of "$python"); the first time takes about a minute."
+    if has_uv; then
+        uv venv --quiet --no-python-downloads --allow-existing --python "$python" "$folder"
+    else
+        "$python" -m venv "$folder"
+    fi
+}
+
+install() {
+    # Without build isolation, because setuptools is pinned among the packages; isolated it would be fetched unpinned.
+    if has_uv; then
+        set -- uv pip install --quiet --compile-bytecode --python "$folder/bin/python"
+    else
+        set -- "$folder/bin/python" -m pip install --quiet --disable-pip-version-check
+    fi
+    "$@" --require-hashes -r "requirements-$level.txt"
+    "$@" --no-deps --no-build-isolation -e .
+}
+
+# 1.
+if [ ! -e "$lock" ] && is_finished; then
+    exit 0
+fi
+
+# 2. The lock stays behind when a set-up fails or is interrupted: then the folder is made anew.
+mkdir -p "$folder"
+broken=
+until (set -C && echo $$ >"$lock") 2>/dev/null; do
+    owner=$(cat "$lock" 2>/dev/null || :)
+    if [ -n "$owner" ] && kill -0 "$owner" 2>/dev/null; then
+        [ -n "${said:-}" ] || echo "Process $owner is setting up $folder; waiting. If it is not, remove $lock"
+        said=yes
+        sleep 1
+    else
+        rm -f "$lock"
+        broken=yes
+    fi
+done
+
+if [ -n "${said:-}" ] && [ -z "$broken" ] && is_finished; then
+    rm "$lock"
+    exit 0
+fi
+
+# 3.
+if [ -n "$broken" ] || ! is_usable; then
+    make_anew
+else
+    echo "Bringing $folder up to date."
+fi
+
+# 4.
+install
+
+# 5. What the tests need includes what the service needs.
+made_from local >"$folder/.made-from-local"
+[ "$level" = local ] || made_from dev >"$folder/.made-from-dev"
+rm "$lock"
