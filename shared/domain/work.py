@@ -43,6 +43,7 @@ class Retry:
 
     Attributes:
         number: Which automatic attempt this will be, counted from 1; so a retry has at least 2.
+        repeat: It may have been queued before, so look first at what is recorded.
     """
 
     org_id: str
@@ -50,6 +51,7 @@ class Retry:
     message_id: str
     endpoint_id: str
     number: int
+    repeat: bool = False
     schema: int = SCHEMA
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 from shared.domain.attempt import Attempt, Status
@@ -55,8 +54,4 @@ class Attempts(Protocol):
 
     async def end_chain(self, message_id: str, endpoint_id: str) -> None:
         """No retry follows any more: clear `next_attempt_at` of every attempt on the message at the endpoint."""
-        ...
-
-    async def stalled(self, *, due_before: datetime, limit: int) -> Sequence[Attempt]:
-        """Attempts whose retry was due before an instant, with no later attempt and no retry known to be queued."""
         ...

@@ -46,10 +46,3 @@ class Messages(Protocol):
     async def erase_payloads(self, *, expired_at: datetime, limit: int) -> int:
         """Erase up to `limit` payloads that had expired by an instant; say how many."""
         ...
-
-    async def stranded(self, *, since: datetime, until: datetime, limit: int) -> Sequence[Message]:
-        """Messages accepted in [since, until) with no attempt recorded and no dispatch known to be queued.
-
-        Payloads are not read. The oldest first. A store that cannot see the queue names those without attempt.
-        """
-        ...

@@ -4,6 +4,7 @@ On one database they are one transaction; on separate services the record is wri
 after it, and nothing is acknowledged before both are done.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -62,5 +63,13 @@ class Outbox(Protocol):
 
         Raises:
             Unavailable: The store or the queue is out of reach or full.
+        """
+        ...
+
+    async def unfinished(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
+        """Work that was recorded before an instant and may not have been queued, oldest first.
+
+        A message without attempt is a dispatch, a failed attempt whose retry is overdue is a retry; each with
+        `repeat` set. An adapter that writes both halves in one transaction has none.
         """
         ...

@@ -1,0 +1,24 @@
+"""Heliograph's function app: every trigger, in the order in which a message meets them.
+
+    HTTP       http        POST …/msg and the rest of the API
+    queues     events      a backend posts an event as a queue message instead
+               dispatch    deliver one message to its endpoints
+               retry       attempt one message at one endpoint again
+    timers     sweep       queue what was recorded and never queued
+               retention   erase payloads whose time is over
+
+The Azure Functions host reads the registrations from `app`; so does the embedded host (`heliograph serve`).
+"""
+
+import azure.functions as func
+
+from functions import deliver, housekeeping, http
+
+app = func.AsgiFunctionApp(
+    # The API authenticates by itself: its callers have Heliograph's tokens, not the platform's keys.
+    app=http.asgi,
+    http_auth_level=func.AuthLevel.ANONYMOUS,
+    function_name="http",
+)
+app.register_functions(deliver.blueprint)
+app.register_functions(housekeeping.blueprint)

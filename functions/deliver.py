@@ -1,0 +1,47 @@
+"""Queue triggers. Returning settles the queue message; an exception has the host hand it over again.
+
+After the tenth time the host moves it to the dead letters. So a trigger raises only when a part of ours has
+failed, and everything that receivers do is recorded as an attempt.
+"""
+
+import azure.functions as func
+
+from functions.api.message import post_from_queue
+from shared.domain.errors import Conflict, Rejected
+from shared.domain.work import DISPATCH_QUEUE, EVENTS_QUEUE, RETRY_QUEUE, dispatch_from, retry_from
+from shared.wiring import service
+
+CONNECTION = "ServiceBus"
+"""The prefix of the settings that say where the queues are; the platform reads them."""
+
+blueprint = func.Blueprint()
+
+
+@blueprint.function_name("events")
+@blueprint.service_bus_queue_trigger("message", connection=CONNECTION, queue_name=EVENTS_QUEUE)
+async def events(message: func.ServiceBusMessage) -> None:
+    """Accept the event that a backend sent as a queue message.
+
+    One that we cannot accept goes to the dead letters with the reason at once: repeating does not mend it.
+    """
+    body = message.get_body()
+    try:
+        await post_from_queue(body, message_id=message.message_id)
+    except (Rejected, Conflict) as refused:
+        await service().queue.reject(EVENTS_QUEUE, body, reason=str(refused))
+
+
+@blueprint.function_name("dispatch")
+@blueprint.service_bus_queue_trigger("message", connection=CONNECTION, queue_name=DISPATCH_QUEUE)
+async def dispatch(message: func.ServiceBusMessage) -> None:
+    """Deliver the message that the dispatch names to every endpoint that wants it."""
+    work = dispatch_from(message.get_body())
+    await service().deliver(work, delivery_count=message.delivery_count or 1)
+
+
+@blueprint.function_name("retry")
+@blueprint.service_bus_queue_trigger("message", connection=CONNECTION, queue_name=RETRY_QUEUE)
+async def retry(message: func.ServiceBusMessage) -> None:
+    """Attempt the message that the retry names at its endpoint again."""
+    work = retry_from(message.get_body())
+    await service().reattempt(work, delivery_count=message.delivery_count or 1)

@@ -1,0 +1,81 @@
+"""Accepting a message: the promise that the `202` stands for."""
+
+from dataclasses import dataclass
+
+from shared.domain import ids
+from shared.domain.application import Application
+from shared.domain.message import Message, NewMessage
+from shared.domain.work import INLINE_PAYLOAD_LIMIT_BYTES, Dispatch
+from shared.ports.answers import StoredAnswer
+from shared.ports.clock import Clock
+from shared.ports.dice import Dice
+from shared.ports.journal import Journal
+from shared.ports.outbox import Claim, Outbox
+
+
+@dataclass(frozen=True)
+class Accept:
+    """Take a message over.
+
+    1. `prepare`: give it an id and its instant, so that the answer to the producer is known before the write.
+    2. Keep the message, the idempotency claim and the dispatch, all or none.
+    3. Only then is it accepted.
+    """
+
+    outbox: Outbox
+    clock: Clock
+    dice: Dice
+    journal: Journal
+
+    def prepare(self, application: Application, new: NewMessage) -> Message:
+        """The message that will be kept: its id and `created_at` come from the same instant."""
+        now = self.clock.now()
+        return Message(
+            id=ids.new_id(ids.MESSAGE, now, self.dice.octets(ids.DICE_BYTES)),
+            app_id=application.id,
+            org_id=application.org_id,
+            event_type=new.event_type,
+            event_id=new.event_id,
+            channels=new.channels,
+            payload=new.payload,
+            payload_expires_at=now + new.payload_retention,
+            created_at=now,
+        )
+
+    async def __call__(self, message: Message, claim: Claim | None = None) -> StoredAnswer | None:
+        """Keep a prepared message.
+
+        Returns:
+            None if it was accepted; the answer that the claim's key has had before, if it was not.
+
+        Raises:
+            EventIdTaken: The application has a message with this eventId.
+            Unavailable: The store or the queue is out of reach or full; nothing was promised.
+        """
+        answered = await self.outbox.accept(message, _dispatch_of(message), claim)
+        if answered is None:
+            self.journal.note(
+                "message.accepted",
+                org_id=message.org_id,
+                app_id=message.app_id,
+                message_id=message.id,
+                event_type=message.event_type,
+            )
+        return answered
+
+
+def _dispatch_of(message: Message) -> Dispatch:
+    payload = message.payload
+    return Dispatch(
+        org_id=message.org_id,
+        app_id=message.app_id,
+        message_id=message.id,
+        event_type=message.event_type,
+        channels=message.channels,
+        payload=payload if payload is not None and _travels(payload) else None,
+    )
+
+
+def _travels(payload: str) -> bool:
+    size_bytes = len(payload) if payload.isascii() else len(payload.encode())
+    return size_bytes <= INLINE_PAYLOAD_LIMIT_BYTES

@@ -1,0 +1,174 @@
+"""One attempt: the heart of the service, shared by everything that delivers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.domain import ids
+from shared.domain.attempt import Attempt, Status, Trigger
+from shared.domain.policy import Policy
+from shared.domain.retry import wait_after
+from shared.domain.signature import sign
+from shared.domain.verdict import Answer, Verdict, judge
+from shared.domain.work import Retry
+from shared.flows.directory import Directory, Target
+from shared.ports.clock import Clock
+from shared.ports.dice import Dice
+from shared.ports.endpoints import Endpoints
+from shared.ports.journal import Journal
+from shared.ports.outbox import DueRetry, Outbox
+from shared.ports.sender import Outgoing, Sender
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A message on its way to one endpoint.
+
+    Attributes:
+        payload: What is sent, byte for byte.
+        number: Which automatic attempt this is, counted from 1.
+    """
+
+    message_id: str
+    event_type: str
+    channels: frozenset[str] | None
+    payload: bytes
+    target: Target
+    number: int
+
+
+@dataclass(frozen=True)
+class MakeAttempt:
+    """Carry one message to one endpoint, once.
+
+    1. Sign with every key that has not expired, the current one first.
+    2. Send. Whatever happens on the wire becomes an `Answer`, never an exception.
+    3. Let the domain judge the answer and say when to try again.
+    4. Keep the attempt and queue its retry, together.
+    5. Draw the consequences for the endpoint: disabled, failing, well again.
+    """
+
+    sender: Sender
+    outbox: Outbox
+    endpoints: Endpoints
+    directory: Directory
+    clock: Clock
+    dice: Dice
+    journal: Journal
+    policy: Policy
+
+    async def __call__(self, parcel: Parcel) -> None:
+        """Make the attempt.
+
+        Raises:
+            Unavailable: It was made, but a store or queue of ours is out of reach.
+        """
+        began_at = self.clock.now()
+        answer = await self.sender.send(self._outgoing(parcel, began_at))  # (1) (2)
+
+        verdict = judge(answer)  # (3)
+        ended_at = self.clock.now()
+        wait = None
+        if verdict is Verdict.RETRY:
+            wait = wait_after(
+                parcel.number, self.policy.retry_schedule, answer, ended_at, self.dice.share()
+            )
+        next_at = None if wait is None else ended_at + wait
+
+        attempt = self._attempt(parcel, began_at, answer, verdict, next_at)
+        await self.outbox.record(attempt, self._retry(parcel, next_at))  # (4)
+        self._note(attempt, verdict)
+
+        await self._draw_consequences(parcel.target, attempt, verdict)  # (5)
+
+    def _outgoing(self, parcel: Parcel, began_at: datetime) -> Outgoing:
+        endpoint, names = parcel.target.endpoint, self.policy.signature_headers
+        seconds = int(began_at.timestamp())
+        signature = sign(parcel.target.keys_at(began_at), parcel.message_id, seconds, parcel.payload)
+        return Outgoing(
+            url=endpoint.url,
+            headers=[
+                ("Content-Type", "application/json"),
+                ("User-Agent", self.policy.user_agent),
+                (names.id, parcel.message_id),
+                (names.timestamp, str(seconds)),
+                (names.signature, signature),
+                *endpoint.headers.items(),
+            ],
+            body=parcel.payload,
+            timeout=self.policy.request_timeout,
+        )
+
+    def _attempt(
+        self, parcel: Parcel, began_at: datetime, answer: Answer, verdict: Verdict, next_at: datetime | None
+    ) -> Attempt:
+        endpoint = parcel.target.endpoint
+        return Attempt(
+            id=ids.new_id(ids.ATTEMPT, began_at, self.dice.octets(ids.DICE_BYTES)),
+            message_id=parcel.message_id,
+            endpoint_id=endpoint.id,
+            app_id=endpoint.app_id,
+            org_id=endpoint.org_id,
+            event_type=parcel.event_type,
+            channels=parcel.channels,
+            number=parcel.number,
+            url=endpoint.url,
+            status=Status.SUCCESS if verdict.is_success else Status.FAIL,
+            response_status_code=answer.status_code,
+            response=answer.body,
+            duration=answer.duration,
+            trigger=Trigger.SCHEDULED,
+            timestamp=began_at,
+            next_attempt_at=next_at,
+        )
+
+    @staticmethod
+    def _retry(parcel: Parcel, next_at: datetime | None) -> DueRetry | None:
+        if next_at is None:
+            return None
+        endpoint = parcel.target.endpoint
+        retry = Retry(
+            org_id=endpoint.org_id,
+            app_id=endpoint.app_id,
+            message_id=parcel.message_id,
+            endpoint_id=endpoint.id,
+            number=parcel.number + 1,
+        )
+        return DueRetry(retry, next_at)
+
+    async def _draw_consequences(self, target: Target, attempt: Attempt, verdict: Verdict) -> None:
+        endpoint = target.endpoint
+        if verdict.is_disabling:
+            await self._disable(attempt, f"the receiver asked for it ({attempt.response_status_code})")
+        elif verdict.is_success:
+            if endpoint.failing_since is not None:
+                await self.endpoints.end_failing(endpoint.app_id, endpoint.id)
+                self.directory.forget_targets(endpoint.app_id)
+        elif attempt.next_attempt_at is None:
+            at = attempt.timestamp
+            since = await self.endpoints.begin_failing(endpoint.app_id, endpoint.id, at=at)
+            self.directory.forget_targets(endpoint.app_id)
+            if at - since > self.policy.disable_after:
+                await self._disable(attempt, f"it has given up messages since {since.isoformat()}")
+
+    async def _disable(self, attempt: Attempt, why: str) -> None:
+        at = self.clock.now()
+        if await self.endpoints.disable(attempt.app_id, attempt.endpoint_id, at=at):
+            self.journal.note(
+                "endpoint.disabled", app_id=attempt.app_id, endpoint_id=attempt.endpoint_id, why=why
+            )
+        self.directory.forget_targets(attempt.app_id)
+
+    def _note(self, attempt: Attempt, verdict: Verdict) -> None:
+        next_at = attempt.next_attempt_at
+        self.journal.note(
+            "delivery.attempted",
+            app_id=attempt.app_id,
+            message_id=attempt.message_id,
+            endpoint_id=attempt.endpoint_id,
+            attempt_id=attempt.id,
+            number=attempt.number,
+            status_code=attempt.response_status_code,
+            duration_ms=round(attempt.duration.total_seconds() * 1000, 1),
+            verdict=verdict.value,
+            next_attempt_at=None if next_at is None else next_at.isoformat(),
+        )

@@ -1,0 +1,79 @@
+"""Who is who: applications and their endpoints, as every message needs them, out of a short-lived cache."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.domain.application import Application
+from shared.domain.endpoint import Endpoint
+from shared.domain.signature import Secret, parse_secret
+from shared.flows.cache import Cache
+from shared.ports.applications import Applications
+from shared.ports.clock import Clock
+from shared.ports.endpoints import Endpoints
+from shared.ports.secrets import Secrets
+
+KEEP = timedelta(seconds=5)
+"""How long another process's changes may go unseen; changes made in this process are seen at once."""
+
+SIZE = 4096
+"""Applications kept at most, and as many lists of endpoints: some 10 KB each with a few endpoints."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An endpoint with its signing keys opened, the current one first, each with its end."""
+
+    endpoint: Endpoint
+    keys: Sequence[tuple[Secret, datetime | None]]
+
+    def keys_at(self, now: datetime) -> Sequence[Secret]:
+        """The keys that sign at an instant: the current one and every one that has not expired."""
+        return [key for key, expires_at in self.keys if expires_at is None or expires_at > now]
+
+
+class Directory:
+    """Applications and targets by key. Reads are shared and cached; every edit in this process calls `forget`."""
+
+    def __init__(
+        self, applications: Applications, endpoints: Endpoints, secrets: Secrets, clock: Clock
+    ) -> None:
+        self._read_application = applications.get
+        self._read_endpoints = endpoints.of_application
+        self._open = secrets.open
+        self._applications: Cache[tuple[str, str], Application] = Cache(clock, keep=KEEP, size=SIZE)
+        self._targets: Cache[str, Sequence[Target]] = Cache(clock, keep=KEEP, size=SIZE)
+
+    async def application(self, org_id: str, key: str) -> Application:
+        """An application by id or uid.
+
+        Raises:
+            Unknown: The organization has none, or it was removed.
+            Unavailable: The store is out of reach.
+        """
+        return await self._applications.get((org_id, key), lambda: self._read_application(org_id, key))
+
+    async def targets(self, app_id: str) -> Sequence[Target]:
+        """Every endpoint of an application, disabled ones too.
+
+        Raises:
+            Unavailable: The store is out of reach, or a signing key cannot be opened.
+        """
+        return await self._targets.get(app_id, lambda: self._read_targets(app_id))
+
+    def forget(self, application: Application) -> None:
+        """An application or its endpoints were changed: read them anew."""
+        keys = (application.id,) if application.uid is None else (application.id, application.uid)
+        self._applications.forget(*((application.org_id, key) for key in keys))
+        self._targets.forget(application.id)
+
+    def forget_targets(self, app_id: str) -> None:
+        """An application's endpoints were changed: read them anew."""
+        self._targets.forget(app_id)
+
+    async def _read_targets(self, app_id: str) -> Sequence[Target]:
+        return [await self._target(endpoint) for endpoint in await self._read_endpoints(app_id)]
+
+    async def _target(self, endpoint: Endpoint) -> Target:
+        keys = [(parse_secret(await self._open(key.sealed)), key.expires_at) for key in endpoint.keys]
+        return Target(endpoint, keys)
