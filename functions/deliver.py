@@ -5,11 +5,11 @@ failed, and everything that receivers do is recorded as an attempt.
 """
 
 import azure.functions as func
+from shared.wiring import service
 
 from functions.api.message import post_from_queue
-from shared.domain.errors import Conflict, Rejected
+from shared.domain.errors import Conflict, EventIdTaken, Rejected
 from shared.domain.work import DISPATCH_QUEUE, EVENTS_QUEUE, RETRY_QUEUE, dispatch_from, retry_from
-from shared.wiring import service
 
 CONNECTION = "ServiceBus"
 """The prefix of the settings that say where the queues are; the platform reads them."""
@@ -22,11 +22,14 @@ blueprint = func.Blueprint()
 async def events(message: func.ServiceBusMessage) -> None:
     """Accept the event that a backend sent as a queue message.
 
+    One whose eventId the application has had already is a repeat and is let go, as a 409 over HTTP would be.
     One that we cannot accept goes to the dead letters with the reason at once: repeating does not mend it.
     """
     body = message.get_body()
     try:
         await post_from_queue(body, message_id=message.message_id)
+    except EventIdTaken as repeated:
+        service().journal.note("event.repeated", event_id=repeated.event_id)
     except (Rejected, Conflict) as refused:
         await service().queue.reject(EVENTS_QUEUE, body, reason=str(refused))
 

@@ -107,13 +107,14 @@ def scan_by_time(query: TimeQuery, prefix: str, now: datetime) -> Scan:
     Raises:
         ValueError: The iterator is not an id of this list.
     """
-    key, back = None, False
+    key, back, middle = None, False, now
     if query.iterator is not None:
         back = query.iterator.startswith("-")
         key = query.iterator.removeprefix("-")
         if not key.startswith(prefix):
             raise ValueError(f"an iterator of this list begins with {prefix!r}")
-    lower, upper = _window(query, prefix, key, now, back=back)
+        middle = ids.instant_of(key)
+    lower, upper = _window(query, prefix, middle, now, back=back)
     if key is not None and back:
         lower = max(lower, key)
     elif key is not None:
@@ -122,7 +123,7 @@ def scan_by_time(query: TimeQuery, prefix: str, now: datetime) -> Scan:
     return Scan(lower, upper, descending=not upward, limit=query.limit, reverse=upward)
 
 
-def _window(query: TimeQuery, prefix: str, key: str | None, now: datetime, *, back: bool) -> tuple[str, str]:
+def _window(query: TimeQuery, prefix: str, middle: datetime, now: datetime, *, back: bool) -> tuple[str, str]:
     lowers, uppers = [], [ids.start_id(prefix, now + AHEAD)]
     if query.before is not None:
         uppers.append(_start(prefix, query.before))
@@ -132,7 +133,6 @@ def _window(query: TimeQuery, prefix: str, key: str | None, now: datetime, *, ba
         if query.before is None:
             uppers.append(_end(prefix, query.after + WINDOW))
     if not lowers:
-        middle = ids.instant_of(key) if key is not None else now
         lowers.append(_start(prefix, middle if back else middle - WINDOW))
         if back:
             uppers.append(_end(prefix, middle + WINDOW))

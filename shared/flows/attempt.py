@@ -69,9 +69,7 @@ class MakeAttempt:
         ended_at = self.clock.now()
         wait = None
         if verdict is Verdict.RETRY:
-            wait = wait_after(
-                parcel.number, self.policy.retry_schedule, answer, ended_at, self.dice.share()
-            )
+            wait = wait_after(parcel.number, self.policy.retry_schedule, answer, ended_at, self.dice.share())
         next_at = None if wait is None else ended_at + wait
 
         attempt = self._attempt(parcel, began_at, answer, verdict, next_at)

@@ -33,7 +33,7 @@ class Target:
 
 
 class Directory:
-    """Applications and targets by key. Reads are shared and cached; every edit in this process calls `forget`."""
+    """Applications and targets by key, cached; every edit in this process calls `forget`."""
 
     def __init__(
         self, applications: Applications, endpoints: Endpoints, secrets: Secrets, clock: Clock

@@ -53,5 +53,5 @@ class Attempts(Protocol):
         ...
 
     async def end_chain(self, message_id: str, endpoint_id: str) -> None:
-        """No retry follows any more: clear `next_attempt_at` of every attempt on the message at the endpoint."""
+        """No retry follows: clear `next_attempt_at` of every attempt on the message at the endpoint."""
         ...

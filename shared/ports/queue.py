@@ -13,7 +13,7 @@ class Queue(Protocol):
     """
 
     async def send(self, queue: str, body: bytes, *, due_at: datetime | None = None) -> None:
-        """Queue a body; durable when this returns. It is handed over at least once, not before `due_at` (UTC)."""
+        """Queue a body, durable when this returns; handed over at least once, not before `due_at` (UTC)."""
         ...
 
     async def reject(self, queue: str, body: bytes, *, reason: str) -> None:

@@ -1,0 +1,54 @@
+"""Sending one request to a receiver."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+from shared.domain.verdict import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One HTTP POST to a receiver.
+
+    Attributes:
+        url: A normalised http or https URL. Credentials in it become basic authentication.
+        headers: In the order and the casing in which they are to be sent. They come after `Host` and replace
+            what would be sent by itself: `Accept`, `Content-Type`, `User-Agent`, `Host` and the
+            `Authorization` that follows from the URL.
+        timeout: For the whole exchange, from the search for the address to the end of the response's body.
+    """
+
+    url: str
+    headers: Sequence[tuple[str, str]] = field(repr=False)
+    body: bytes = field(repr=False)
+    timeout: timedelta
+
+
+class Sender(Protocol):
+    """The way out to the receivers. `tests/contracts/test_sender.py` holds every adapter to these sentences.
+
+    No request reaches an address that is not public, unless it is in a subnet that the operator has let
+    through: neither as a literal, nor through a name, nor through a redirect, which is never followed.
+
+    Only so many requests run at one receiver at once. Those beyond wait for their turn, in order, and their
+    time begins with it: a busy receiver is not taken for a slow one. How many run in all is up to the caller.
+    """
+
+    async def send(self, outgoing: Outgoing) -> Answer:
+        """Send the request and read what comes back.
+
+        Whatever the network or the receiver does becomes an `Answer`; so does a request that cannot be sent,
+        such as one with a line break in a header. A response with more than `RESPONSE_LIMIT_BYTES`
+        is complete when those have come: the rest is not read. A response that breaks off or is too slow
+        before that is a failure, and keeps its status code.
+
+        When the connection fails within a second, before any response, the request is sent once more at once:
+        a receiver may have closed an idle connection just when it was to be used.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close every connection. Nothing is sent after it."""
+        ...

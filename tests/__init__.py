@@ -1,0 +1,1 @@
+"""Heliograph's tests: see each folder for what it is held by."""

@@ -1,0 +1,1 @@
+"""The domain, by tables and properties."""
