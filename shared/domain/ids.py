@@ -80,7 +80,7 @@ def clamp(at: datetime) -> datetime:
 def instant_of(id_: str) -> datetime:
     """When the thing with this id was made, in UTC, rounded down to the tick.
 
-    The prefix is not looked at. Plain KSUIDs have chance in the byte of the tick, so theirs may be a second off.
+    The prefix is not looked at. A plain KSUID has chance in the byte of the tick, so it may be a second off.
 
     Raises:
         ValueError: What follows the prefix is not a KSUID.
