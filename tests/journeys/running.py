@@ -1,0 +1,147 @@
+"""The service as people run it: `heliograph serve`, a process of its own on a database of its own.
+
+    async with Running(tmp_path) as service:
+        svix = service.svix()
+        await service.killed()          # kill -9
+        await service.starts()
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Self, TypeVar
+
+from svix.api import SvixAsync, SvixOptions
+
+PATIENCE = timedelta(seconds=30)
+"""How long a start or a stop may take before the test is called failed; a start takes about a second."""
+
+ROOT = Path(__file__).parents[2]
+
+Seen = TypeVar("Seen")
+
+
+class Running:
+    """One service. Settings are given as the environment gives them, without their prefix, in lower case."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        """Keep the database and the logs in `folder`."""
+        self.folder = folder
+        self.port = free_port()
+        self.output: list[str] = []
+        """What it has printed since its last start, line by line."""
+        self._settings = {
+            "database": str(folder / "heliograph.db"),
+            "port": str(self.port),
+            "allow_subnets": "127.0.0.1/32",
+            **settings,
+        }
+        self._process: asyncio.subprocess.Process | None = None
+        self._token = ""
+
+    async def __aenter__(self) -> Self:
+        await self.starts()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._process is not None:
+            await self.killed()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def token(self) -> str:
+        """The organization token that it has printed."""
+        return self._token
+
+    @property
+    def log(self) -> str:
+        """The structured lines of all its lives."""
+        return (self.folder / "log").read_text()
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the process is started with."""
+        names = {f"HELIOGRAPH_{name.upper()}": value for name, value in self._settings.items()}
+        return {**{name: value for name, value in os.environ.items() if "HELIOGRAPH" not in name}, **names}
+
+    def svix(self) -> SvixAsync:
+        """The SDK that people already use, pointed here."""
+        return SvixAsync(self.token, SvixOptions(server_url=self.url))
+
+    async def starts(self) -> None:
+        """Start it, and return when it takes requests."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "infra.local", "serve",
+                cwd=ROOT, env=self.environment, stdout=asyncio.subprocess.PIPE, stderr=log,
+            )  # fmt: skip
+        self.output = []
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            await self._read_until("curl")
+        self._token = await self.run("token")
+
+    async def stopped(self) -> int:
+        """Ask it to stop (SIGTERM), and return its exit status."""
+        return await self._ends(signal.SIGTERM)
+
+    async def killed(self) -> None:
+        """Take it down as a power cut would (SIGKILL)."""
+        await self._ends(signal.SIGKILL)
+
+    async def run(self, *arguments: str) -> str:
+        """Run `heliograph` with these arguments in the same environment; return what it prints."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "infra.local", *arguments,
+            cwd=ROOT, env=self.environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        printed, _ = await process.communicate()
+        return printed.decode().strip()
+
+    async def _read_until(self, word: str) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        while not self.output or word not in self.output[-1]:
+            line = await self._process.stdout.readline()
+            assert line, f"it ended before it was ready: {self.output} {self.log[-2000:]}"
+            self.output.append(line.decode().rstrip())
+
+    async def _ends(self, how: signal.Signals) -> int:
+        assert self._process is not None
+        process, self._process = self._process, None
+        with suppress(ProcessLookupError):
+            process.send_signal(how)
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            await process.communicate()
+        assert process.returncode is not None
+        return process.returncode
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def eventually(look: Callable[[], Awaitable[Seen]], until: Callable[[Seen], object]) -> Seen:
+    """Ask again and again for what is certain to come, and return it.
+
+    Raises:
+        TimeoutError: It did not come within `PATIENCE`.
+    """
+    async with asyncio.timeout(PATIENCE.total_seconds()):
+        while True:
+            seen = await look()
+            if until(seen):
+                return seen
