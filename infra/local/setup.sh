@@ -18,7 +18,8 @@ set -eu
 cd "$(dirname "$0")/../.."
 folder=$1
 level=$2
-lock=$folder/.unfinished
+lock=$folder/.lock             # holds the process that works on the folder
+unfinished=$folder/.unfinished # stands from the first change to the last
 
 fail() {
     printf '%s\n' "$@" >&2
@@ -33,17 +34,25 @@ version_of() { "$1" -c 'import platform; print(platform.python_version())' 2>/de
 
 is_wished() { [ -z "${PYTHON:-}" ] || [ "$(version_of "$PYTHON")" = "$(version_of "$folder/bin/python")" ]; }
 
-# The environment's folder is part of it: its scripts name their interpreter by the full path.
-made_from() { cksum pyproject.toml "requirements-$1.txt" infra/local/setup.sh && (cd "$folder" && pwd -P); }
+made_from() {
+    cksum pyproject.toml "requirements-$1.txt" infra/local/setup.sh
+    "$folder/bin/python" -V
+    where
+}
+
+where() { (cd "$folder" && pwd -P); }
+
+# The scripts of an environment name their interpreter by its full path.
+has_moved() { [ -e "$folder/.made-from-local" ] && [ "$(tail -n 1 "$folder/.made-from-local")" != "$(where)" ]; }
 
 is_finished() {
-    [ -e "$folder/.made-from-$level" ] &&
-        [ "$(cat "$folder/.made-from-$level")" = "$(made_from "$level")" ] &&
-        fits "$folder/bin/python" && is_wished
+    [ ! -e "$unfinished" ] && [ -e "$folder/.made-from-$level" ] && fits "$folder/bin/python" && is_wished &&
+        [ "$(cat "$folder/.made-from-$level")" = "$(made_from "$level")" ]
 }
 
 is_usable() {
-    fits "$folder/bin/python" && is_wished && { has_uv || "$folder/bin/python" -m pip --version >/dev/null 2>&1; }
+    [ ! -e "$unfinished" ] && fits "$folder/bin/python" && is_wished && ! has_moved &&
+        { has_uv || "$folder/bin/python" -m pip --version >/dev/null 2>&1; }
 }
 
 # Prints the name of an interpreter that can make the environment.
@@ -71,14 +80,15 @@ find_python() {
         "Install one (Debian and Ubuntu: apt install python3 python3-venv) or name one: make run PYTHON=/path/to/python"
 }
 
+old_entries() { find "$folder" -mindepth 1 -maxdepth 1 ! -name .lock ! -name .unfinished "$@"; }
+
 make_anew() {
     python=$(find_python)
-    rest=$(find "$folder" -mindepth 1 -maxdepth 1 ! -name .unfinished | head -n 1)
-    if [ -n "$rest" ] && [ ! -e "$folder/pyvenv.cfg" ]; then
-        rm "$lock"
+    if [ ! -e "$folder/pyvenv.cfg" ] && [ ! -e "$unfinished" ] && [ -n "$(old_entries | head -n 1)" ]; then
         fail "$folder is there and is not a Python environment. Move it away, or choose another: VENV=folder"
     fi
-    find "$folder" -mindepth 1 -maxdepth 1 ! -name .unfinished -exec rm -rf {} +
+    touch "$unfinished"
+    old_entries -exec rm -rf {} +
     echo "Setting up $folder with Python $(version_of "$python"); the first time takes about a minute."
     if has_uv; then
         uv venv --quiet --no-python-downloads --allow-existing --python "$python" "$folder"
@@ -99,41 +109,41 @@ install() {
 }
 
 # 1.
-if [ ! -e "$lock" ] && is_finished; then
+if is_finished; then
     exit 0
 fi
 
-# 2. The lock stays behind when a set-up fails or is interrupted: then the folder is made anew.
+# 2. A lock outlives its process only when that was killed outright.
 mkdir -p "$folder"
-broken=
 until (set -C && echo $$ >"$lock") 2>/dev/null; do
     owner=$(cat "$lock" 2>/dev/null || :)
     if [ -n "$owner" ] && kill -0 "$owner" 2>/dev/null; then
-        [ -n "${said:-}" ] || echo "Process $owner is setting up $folder; waiting. If it is not, remove $lock"
-        said=yes
+        [ -n "${waiting:-}" ] || echo "Process $owner is setting up $folder; waiting. If it is not, remove $lock"
+        waiting=yes
         sleep 1
-    else
+    elif [ "$(cat "$lock" 2>/dev/null || :)" = "$owner" ]; then
         rm -f "$lock"
-        broken=yes
     fi
 done
-
-if [ -n "${said:-}" ] && [ -z "$broken" ] && is_finished; then
-    rm "$lock"
+trap 'rm -f "$lock"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+if is_finished; then
     exit 0
 fi
 
 # 3.
-if [ -n "$broken" ] || ! is_usable; then
-    make_anew
-else
+if is_usable; then
     echo "Bringing $folder up to date."
+else
+    make_anew
 fi
 
 # 4.
+touch "$unfinished"
 install
 
 # 5. What the tests need includes what the service needs.
 made_from local >"$folder/.made-from-local"
 [ "$level" = local ] || made_from dev >"$folder/.made-from-dev"
-rm "$lock"
+rm "$unfinished"

@@ -125,13 +125,16 @@ def scan_by_time(query: TimeQuery, prefix: str, now: datetime) -> Scan:
 
 def _window(query: TimeQuery, prefix: str, middle: datetime, now: datetime, *, back: bool) -> tuple[str, str]:
     lowers, uppers = [], [ids.start_id(prefix, now + AHEAD)]
+    # Clamped first: a year 0001 or 9999 has no room for a window beside it.
     if query.before is not None:
-        uppers.append(_start(prefix, query.before))
-        lowers.append(_start(prefix, query.before - WINDOW))
+        before = ids.clamp(query.before)
+        uppers.append(_start(prefix, before))
+        lowers.append(_start(prefix, before - WINDOW))
     if query.after is not None:
-        lowers.append(_start(prefix, query.after))
+        after = ids.clamp(query.after)
+        lowers.append(_start(prefix, after))
         if query.before is None:
-            uppers.append(_end(prefix, query.after + WINDOW))
+            uppers.append(_end(prefix, after + WINDOW))
     if not lowers:
         lowers.append(_start(prefix, middle if back else middle - WINDOW))
         if back:

@@ -135,13 +135,12 @@ class MakeAttempt:
 
     async def _draw_consequences(self, target: Target, attempt: Attempt, verdict: Verdict) -> None:
         endpoint = target.endpoint
+        if verdict.is_success and endpoint.failing_since is not None:
+            await self.endpoints.end_failing(endpoint.app_id, endpoint.id)
+            self.directory.forget_targets(endpoint.app_id)
         if verdict.is_disabling:
             await self._disable(attempt, f"the receiver asked for it ({attempt.response_status_code})")
-        elif verdict.is_success:
-            if endpoint.failing_since is not None:
-                await self.endpoints.end_failing(endpoint.app_id, endpoint.id)
-                self.directory.forget_targets(endpoint.app_id)
-        elif attempt.next_attempt_at is None:
+        elif not verdict.is_success and attempt.next_attempt_at is None:
             at = attempt.timestamp
             since = await self.endpoints.begin_failing(endpoint.app_id, endpoint.id, at=at)
             self.directory.forget_targets(endpoint.app_id)

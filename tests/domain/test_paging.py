@@ -125,8 +125,12 @@ def test_what_is_older_than_90_days_needs_to_be_asked_for() -> None:
 
 def test_bounds_outside_of_what_ids_can_say_are_taken_as_the_nearest() -> None:
     stored = message_ids(2)
-    assert by_time(stored, TimeQuery(before=datetime(1970, 1, 1, tzinfo=UTC))).rows == []
-    assert by_time(stored, TimeQuery(after=datetime(2200, 1, 1, tzinfo=UTC))).rows == []
+    for year in (1, 1970):
+        at = datetime(year, 1, 1, tzinfo=UTC)
+        assert by_time(stored, TimeQuery(before=at)).rows == []
+    for year in (2200, 9999):
+        at = datetime(year, 12, 31, tzinfo=UTC)
+        assert by_time(stored, TimeQuery(after=at)).rows == []
 
 
 @pytest.mark.parametrize(
