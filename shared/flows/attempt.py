@@ -140,7 +140,7 @@ class MakeAttempt:
             self.directory.forget_targets(endpoint.app_id)
         if verdict.is_disabling:
             await self._disable(attempt, f"the receiver asked for it ({attempt.response_status_code})")
-        elif not verdict.is_success and attempt.next_attempt_at is None:
+        elif verdict is Verdict.RETRY and attempt.next_attempt_at is None:
             at = attempt.timestamp
             since = await self.endpoints.begin_failing(endpoint.app_id, endpoint.id, at=at)
             self.directory.forget_targets(endpoint.app_id)
