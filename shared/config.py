@@ -1,0 +1,372 @@
+"""The settings: read once from the environment into a frozen value.
+
+A wrong one says what to write instead, and all that are wrong are reported together, so that nobody mends
+them one start at a time. A name that starts with `HELIOGRAPH_` and is not known is wrong, too: most likely it
+is a slip of the pen, and a setting that is silently ignored costs an afternoon.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from difflib import get_close_matches
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Self, TypeVar
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from shared.domain.policy import STANDARD_HEADERS, SVIX_HEADERS, SignatureHeaders
+from shared.domain.retry import DEFAULT_SCHEDULE, parse_duration, parse_schedule
+from shared.domain.signature import SignatureType
+
+PREFIX = "HELIOGRAPH_"
+JWT_SECRET = PREFIX + "JWT_SECRET"
+JWT_ALGORITHM = PREFIX + "JWT_ALGORITHM"
+DATABASE = PREFIX + "DATABASE"
+HOST = PREFIX + "HOST"
+PORT = PREFIX + "PORT"
+RETRY_SCHEDULE = PREFIX + "RETRY_SCHEDULE"
+REQUEST_TIMEOUT = PREFIX + "REQUEST_TIMEOUT"
+ENDPOINT_FAILURE_DISABLE_AFTER = PREFIX + "ENDPOINT_FAILURE_DISABLE_AFTER"
+SIGNATURE_TYPE = PREFIX + "SIGNATURE_TYPE"
+SIGNATURE_HEADERS = PREFIX + "SIGNATURE_HEADERS"
+ENDPOINT_HTTPS_ONLY = PREFIX + "ENDPOINT_HTTPS_ONLY"
+ALLOW_SUBNETS = PREFIX + "ALLOW_SUBNETS"
+ENCRYPTION_KEY = PREFIX + "ENCRYPTION_KEY"
+NAMES = (
+    JWT_SECRET,
+    JWT_ALGORITHM,
+    DATABASE,
+    HOST,
+    PORT,
+    RETRY_SCHEDULE,
+    REQUEST_TIMEOUT,
+    ENDPOINT_FAILURE_DISABLE_AFTER,
+    SIGNATURE_TYPE,
+    SIGNATURE_HEADERS,
+    ENDPOINT_HTTPS_ONLY,
+    ALLOW_SUBNETS,
+    ENCRYPTION_KEY,
+)
+SECRETS = frozenset({JWT_SECRET, ENCRYPTION_KEY})
+"""Their values are never shown, not even in the error that says that they are wrong."""
+
+DEFAULT_DATABASE = Path(".heliograph/heliograph.db")
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8071
+HIGHEST_PORT = 65_535
+DEFAULT_REQUEST_TIMEOUT = timedelta(seconds=30)
+LONGEST_REQUEST_TIMEOUT = timedelta(seconds=30)
+DEFAULT_DISABLE_AFTER = timedelta(hours=120)
+ENCRYPTION_KEY_BYTES = 32
+
+Subnet = IPv4Network | IPv6Network
+Value = TypeVar("Value")
+
+_SIGNS_TOKENS = "a secret text that only you know; for RS256 to RS512 and EdDSA a key in PEM form"
+_ENCRYPTS_SECRETS = "the base64 of 32 random bytes; `openssl rand -base64 32` makes them"
+_SIGNATURE_HEADERS = {"webhook": STANDARD_HEADERS, "svix": SVIX_HEADERS}
+_TRUTHS = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "off": False,
+}
+
+
+class JwtAlgorithm(StrEnum):
+    """How tokens are signed; only the one that is set verifies."""
+
+    HS256 = "HS256"
+    HS384 = "HS384"
+    HS512 = "HS512"
+    RS256 = "RS256"
+    RS384 = "RS384"
+    RS512 = "RS512"
+    EDDSA = "EdDSA"
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether the secret that signs is the one that verifies."""
+        return self.value.startswith("HS")
+
+
+@dataclass(eq=False)
+class WrongSetting(Exception):
+    """A setting has a value that we cannot use.
+
+    Attributes:
+        name: The environment variable.
+        got: What it says; for a secret only a description.
+        want: What to write instead.
+    """
+
+    name: str
+    got: str
+    want: str
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.got}; write {self.want}"
+
+
+@dataclass(eq=False)
+class WrongSettings(Exception):
+    """One or more settings are wrong; each says what to write instead."""
+
+    wrong: tuple[WrongSetting, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(str(setting) for setting in self.wrong)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be set, as checked values.
+
+    Attributes:
+        jwt_secret: What tokens are signed with: any text for HS*; for RS* and EdDSA a key in PEM form, which
+            is private (then tokens can be made, too) or public.
+        database: The embedded store's file.
+        host: Where the embedded host listens: a name or an address.
+        port: As `host`; 0 lets the system choose one.
+        retry_schedule: The rest after each failed attempt; empty means that nothing is retried.
+        request_timeout: For the whole exchange with a receiver, its body included.
+        endpoint_failure_disable_after: An endpoint that has failed for this long is disabled.
+        signature_type: Of the secret that is made for a new endpoint.
+        signature_headers: The names of the headers that carry the signature.
+        endpoint_https_only: Whether an endpoint's URL must be https.
+        allow_subnets: Addresses that may be called although they are private.
+        encryption_key: What endpoint secrets are encrypted with at rest; 32 bytes.
+    """
+
+    jwt_secret: str = field(repr=False)
+    jwt_algorithm: JwtAlgorithm
+    database: Path
+    host: str
+    port: int
+    retry_schedule: tuple[timedelta, ...]
+    request_timeout: timedelta
+    endpoint_failure_disable_after: timedelta
+    signature_type: SignatureType
+    signature_headers: SignatureHeaders
+    endpoint_https_only: bool
+    allow_subnets: tuple[Subnet, ...]
+    encryption_key: bytes = field(repr=False)
+
+    @classmethod
+    def read(cls, env: Mapping[str, str]) -> Self:
+        """Read every setting; one that is not there, or empty, has its default.
+
+        Raises:
+            WrongSettings: At least one is wrong, is missing and has no default, or is not known.
+        """
+        reader = _Reader(env)
+        algorithm = reader.read(JWT_ALGORITHM, _algorithm, default=JwtAlgorithm.HS256)
+        settings = cls(
+            jwt_secret=reader.require(JWT_SECRET, _secret_for(algorithm), want=_SIGNS_TOKENS, meanwhile=""),
+            jwt_algorithm=algorithm,
+            database=reader.read(DATABASE, Path, default=DEFAULT_DATABASE),
+            host=reader.read(HOST, str, default=DEFAULT_HOST),
+            port=reader.read(PORT, _port, default=DEFAULT_PORT),
+            retry_schedule=reader.read(RETRY_SCHEDULE, _schedule, default=DEFAULT_SCHEDULE),
+            request_timeout=reader.read(REQUEST_TIMEOUT, _request_timeout, default=DEFAULT_REQUEST_TIMEOUT),
+            endpoint_failure_disable_after=reader.read(
+                ENDPOINT_FAILURE_DISABLE_AFTER, _disable_after, default=DEFAULT_DISABLE_AFTER
+            ),
+            signature_type=reader.read(SIGNATURE_TYPE, _signature_type, default=SignatureType.HMAC256),
+            signature_headers=reader.read(SIGNATURE_HEADERS, _signature_headers, default=STANDARD_HEADERS),
+            endpoint_https_only=reader.read(ENDPOINT_HTTPS_ONLY, _truth, default=False),
+            allow_subnets=reader.read(ALLOW_SUBNETS, _subnets, default=()),
+            encryption_key=reader.require(
+                ENCRYPTION_KEY, _encryption_key, want=_ENCRYPTS_SECRETS, meanwhile=b""
+            ),
+        )
+        reader.finish()
+        return settings
+
+
+class _Reader:
+    """Reads settings one by one and keeps what is wrong until the end.
+
+    A parser takes the text and returns the value, or raises ValueError with what to write instead.
+    """
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self._wrong = [_unknown(name) for name in env if name.startswith(PREFIX) and name not in NAMES]
+
+    def read(self, name: str, parse: Callable[[str], Value], *, default: Value) -> Value:
+        """Read one that may be missing."""
+        text = self._env.get(name)
+        # An empty schedule says "no retry"; everything else that is empty is not set.
+        if text is None or (not text.strip() and name != RETRY_SCHEDULE):
+            return default
+        return self._parsed(name, text, parse, default)
+
+    def require(self, name: str, parse: Callable[[str], Value], *, want: str, meanwhile: Value) -> Value:
+        """Read one that must be there; `meanwhile` stands in for it until `finish` raises."""
+        text = self._env.get(name, "")
+        if not text.strip():
+            self._wrong.append(WrongSetting(name, "not set", want))
+            return meanwhile
+        return self._parsed(name, text, parse, meanwhile)
+
+    def finish(self) -> None:
+        """Say what was wrong.
+
+        Raises:
+            WrongSettings: Something was.
+        """
+        if self._wrong:
+            raise WrongSettings(tuple(self._wrong))
+
+    def _parsed(self, name: str, text: str, parse: Callable[[str], Value], meanwhile: Value) -> Value:
+        try:
+            return parse(text if name in SECRETS else text.strip())
+        except ValueError as wrong:
+            got = f"a text of {len(text)} characters that does not fit" if name in SECRETS else repr(text)
+            self._wrong.append(WrongSetting(name, got, str(wrong)))
+            return meanwhile
+
+
+def _unknown(name: str) -> WrongSetting:
+    ours = {known.removeprefix(PREFIX): known for known in NAMES}
+    nearest = get_close_matches(name.removeprefix(PREFIX), ours, n=1)
+    return WrongSetting(name, "not a setting", ours[nearest[0]] if nearest else "one of " + ", ".join(NAMES))
+
+
+def _algorithm(text: str) -> JwtAlgorithm:
+    for algorithm in JwtAlgorithm:
+        if algorithm.lower() == text.lower():
+            return algorithm
+    raise ValueError("one of " + ", ".join(JwtAlgorithm))
+
+
+def _secret_for(algorithm: JwtAlgorithm) -> Callable[[str], str]:
+    """The parser of the secret that this algorithm needs."""
+
+    def parse(text: str) -> str:
+        if algorithm.is_symmetric:
+            if "-----BEGIN " in text:
+                raise ValueError(
+                    f"a plain text, or set {JWT_ALGORITHM} to RS256 or EdDSA: this is a key in PEM form"
+                )
+            return text
+        # Many places that keep settings cannot hold a line break; there one writes \n.
+        pem = text.replace("\\n", "\n")
+        if not _fits(_pem_key(pem), algorithm):
+            kind = "an Ed25519" if algorithm is JwtAlgorithm.EDDSA else "an RSA"
+            raise ValueError(f"{kind} key in PEM form, private or public, for {JWT_ALGORITHM}={algorithm}")
+        return pem
+
+    return parse
+
+
+def _fits(key: object, algorithm: JwtAlgorithm) -> bool:
+    if algorithm is JwtAlgorithm.EDDSA:
+        return isinstance(key, Ed25519PrivateKey | Ed25519PublicKey)
+    return isinstance(key, RSAPrivateKey | RSAPublicKey)
+
+
+def _pem_key(pem: str) -> object:
+    """The key in a PEM text; None if there is none, or it needs a password."""
+    load = load_pem_public_key if "PUBLIC KEY" in pem else _load_private_key
+    try:
+        return load(pem.encode())
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+
+
+def _load_private_key(pem: bytes) -> object:
+    return load_pem_private_key(pem, password=None)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) <= HIGHEST_PORT):
+        raise ValueError(f"a port such as {DEFAULT_PORT}, at most {HIGHEST_PORT}; 0 takes any that is free")
+    return int(text)
+
+
+def _schedule(text: str) -> tuple[timedelta, ...]:
+    try:
+        return parse_schedule(text)
+    except ValueError:
+        raise ValueError("durations separated by commas, such as 5s,5m,2h, or nothing for no retry") from None
+
+
+def _request_timeout(text: str) -> timedelta:
+    want = "a duration from 1ms to 30s, such as 10s"
+    timeout = _duration(text, want)
+    if timeout > LONGEST_REQUEST_TIMEOUT:
+        raise ValueError(want)
+    return timeout
+
+
+def _disable_after(text: str) -> timedelta:
+    return _duration(text, "a duration such as 120h")
+
+
+def _duration(text: str, want: str) -> timedelta:
+    try:
+        duration = parse_duration(text)
+    except ValueError:
+        raise ValueError(want) from None
+    if not duration:
+        raise ValueError(want)
+    return duration
+
+
+def _signature_type(text: str) -> SignatureType:
+    try:
+        return SignatureType(text)
+    except ValueError:
+        raise ValueError(" or ".join(SignatureType)) from None
+
+
+def _signature_headers(text: str) -> SignatureHeaders:
+    if text not in _SIGNATURE_HEADERS:
+        raise ValueError(" or ".join(_SIGNATURE_HEADERS))
+    return _SIGNATURE_HEADERS[text]
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in _TRUTHS:
+        raise ValueError("true or false")
+    return _TRUTHS[text.lower()]
+
+
+def _subnets(text: str) -> tuple[Subnet, ...]:
+    return tuple(_subnet(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _subnet(text: str) -> Subnet:
+    try:
+        return ip_network(text)
+    except ValueError:
+        pass
+    try:
+        # 10.1.2.3/8 may mean one address or a whole network: to guess would open one by accident.
+        meant = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("addresses or networks separated by commas, such as 127.0.0.1/32,::1/128") from None
+    raise ValueError(f"{meant} for the whole network, or {text.partition('/')[0]} for the one address")
+
+
+def _encryption_key(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except binascii.Error:
+        raise ValueError(_ENCRYPTS_SECRETS) from None
+    if len(key) != ENCRYPTION_KEY_BYTES:
+        raise ValueError(_ENCRYPTS_SECRETS)
+    return key
