@@ -70,7 +70,7 @@ check-types: dev-environment
 	@$(BIN)/mypy
 
 check-imports: dev-environment
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 # Compiled anew beside the pins that are there, which the resolver keeps as long as pyproject.toml allows them.
 check-requirements: dev-environment
