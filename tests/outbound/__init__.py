@@ -1,0 +1,1 @@
+"""The way out, where a table says more than a receiver."""
