@@ -27,7 +27,7 @@ async def events(message: func.ServiceBusMessage) -> None:
     """
     body = message.get_body()
     try:
-        await post_from_queue(body, message_id=message.message_id)
+        await post_from_queue(service(), body, message.message_id)
     except EventIdTaken as repeated:
         service().journal.note("event.repeated", event_id=repeated.event_id)
     except (Rejected, Conflict) as refused:

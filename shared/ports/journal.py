@@ -16,3 +16,7 @@ class Journal(Protocol):
             facts: Ids and numbers, with the unit in the key (`wait_ms`). No payload, no secret.
         """
         ...
+
+    def close(self) -> None:
+        """Write down what is still waiting. What is noted later is lost."""
+        ...

@@ -1,0 +1,175 @@
+"""The one place where ports meet adapters.
+
+`service()` is the process's own, made when it is first asked for. A host that owns the process may make it with
+`compose` and put it in place with `install`; so do tests.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from shared.adapters.outbound.http_sender import HttpSender
+from shared.adapters.sealing import AesSecrets
+from shared.adapters.sqlite.store import SqliteStore
+from shared.adapters.system import SystemClock, SystemDice
+from shared.adapters.telemetry.lines import JsonLines
+from shared.config import Settings
+from shared.domain.errors import Unavailable
+from shared.domain.policy import Policy
+from shared.flows.accept import Accept
+from shared.flows.attempt import MakeAttempt
+from shared.flows.catalogue import Catalogue
+from shared.flows.deliver import Deliver, Reattempt
+from shared.flows.directory import Directory
+from shared.flows.housekeeping import Retention, Sweep
+from shared.ports.answers import Answers
+from shared.ports.applications import Applications
+from shared.ports.attempts import Attempts
+from shared.ports.clock import Clock
+from shared.ports.dice import Dice
+from shared.ports.endpoints import Endpoints
+from shared.ports.event_types import EventTypes
+from shared.ports.journal import Journal
+from shared.ports.messages import Messages
+from shared.ports.queue import Consumer, Queue
+from shared.ports.sender import Sender
+
+try:
+    VERSION = version("heliograph")
+except PackageNotFoundError:  # Azure runs the sources without installing them
+    VERSION = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything that triggers may use: the flows, and the ports that they read from."""
+
+    settings: Settings
+    clock: Clock
+    dice: Dice
+    journal: Journal
+    applications: Applications
+    event_types: EventTypes
+    endpoints: Endpoints
+    messages: Messages
+    attempts: Attempts
+    answers: Answers
+    queue: Queue
+    consumer: Consumer
+    directory: Directory
+    catalogue: Catalogue
+    accept: Accept
+    deliver: Deliver
+    reattempt: Reattempt
+    sweep: Sweep
+    retention: Retention
+    store: SqliteStore
+    sender: Sender
+
+    async def check(self) -> Mapping[str, bool]:
+        """Whether each part does its work."""
+        try:
+            await self.store.check()
+        except Unavailable:
+            is_well = False
+        else:
+            is_well = True
+        # The queue lies in the store's file, and the cache in this process.
+        return {"database": is_well, "queue": is_well, "cache": True}
+
+    async def close(self) -> None:
+        """Give everything back: what is being written is written, connections are closed."""
+        await self.sender.close()
+        await self.store.close()
+        self.journal.close()
+
+
+def compose(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    dice: Dice | None = None,
+    journal: Journal | None = None,
+    sender: Sender | None = None,
+) -> Service:
+    """Put a service together; parts that are given stand in for the usual ones.
+
+    Raises:
+        CannotOpen: The database cannot be created, read or written, or another process has it.
+    """
+    clock = clock or SystemClock()
+    dice = dice or SystemDice()
+    journal = journal or JsonLines(sys.stderr, clock)
+    sender = sender or HttpSender(user_agent=f"Heliograph/{VERSION}", allow=settings.allow_subnets)
+    store = SqliteStore.open(settings.database, clock)
+    secrets = AesSecrets(settings.encryption_key)
+    directory = Directory(store.applications, store.endpoints, secrets, clock)
+    make_attempt = MakeAttempt(
+        sender, store.outbox, store.endpoints, directory, clock, dice, journal, _policy(settings)
+    )
+    return Service(
+        settings=settings,
+        clock=clock,
+        dice=dice,
+        journal=journal,
+        applications=store.applications,
+        event_types=store.event_types,
+        endpoints=store.endpoints,
+        messages=store.messages,
+        attempts=store.attempts,
+        answers=store.answers,
+        queue=store.queue,
+        consumer=store.queue,
+        directory=directory,
+        catalogue=Catalogue(
+            store.applications,
+            store.event_types,
+            store.endpoints,
+            secrets,
+            directory,
+            clock,
+            dice,
+            settings.signature_type,
+        ),
+        accept=Accept(store.outbox, clock, dice, journal),
+        deliver=Deliver(directory, store.messages, store.attempts, make_attempt, journal),
+        reattempt=Reattempt(directory, store.messages, store.attempts, make_attempt, journal),
+        sweep=Sweep(store.outbox, store.queue, clock, journal),
+        retention=Retention(store.messages, store.answers, clock, journal),
+        store=store,
+        sender=sender,
+    )
+
+
+_service: Service | None = None
+
+
+def service() -> Service:
+    """The process's own service, composed from the environment when it is first asked for.
+
+    Raises:
+        WrongSettings: The environment says something that we cannot use.
+        CannotOpen: The database cannot be created, read or written, or another process has it.
+    """
+    global _service  # noqa: PLW0603 - one a process, made when it is needed
+    if _service is None:
+        _service = compose(Settings.read(os.environ))
+    return _service
+
+
+def install(ready: Service | None) -> None:
+    """Make `ready` the process's own service; None has the next call compose one."""
+    global _service  # noqa: PLW0603 - see `service`
+    _service = ready
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        retry_schedule=settings.retry_schedule,
+        request_timeout=settings.request_timeout,
+        disable_after=settings.endpoint_failure_disable_after,
+        signature_headers=settings.signature_headers,
+        user_agent=f"Heliograph/{VERSION}",
+    )
