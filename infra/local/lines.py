@@ -16,7 +16,7 @@ def facts_of(error: BaseException) -> dict[str, Fact]:
     return {
         "error": type(error).__name__,
         "why": str(error),
-        "at": " > ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames),
+        "where": " > ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames),
     }
 
 

@@ -1,0 +1,137 @@
+"""The command line: `heliograph serve`, `heliograph token`."""
+
+import os
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from infra.local import keys
+from infra.local.banner import Banner
+from infra.local.keys import WrongKeys
+from shared.config import DATABASE, Settings, WrongSettings
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+DEFAULT_ORGANIZATION = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
+
+FAULT = 1
+WRONG_USE = 2
+"""Exit status when something must be changed before a start can succeed; the last line says what."""
+
+
+def main() -> None:
+    """Run the command that `sys.argv` names, and exit with its status."""
+    if sys.argv[1:] == ["serve"]:
+        # Nothing to parse; building the parser would make every start a tenth of a second longer.
+        sys.exit(serve())
+    _commands()()
+
+
+def serve() -> int:
+    """Run the service on this machine until Ctrl-C or SIGTERM.
+
+    Settings are environment variables. Without any it listens on 127.0.0.1:8071 and keeps everything beside
+    .heliograph/heliograph.db. Log lines go to standard error.
+    """
+    try:
+        settings = _settings()
+    except (WrongSettings, WrongKeys, OSError) as error:
+        return _refuse(error)
+    say(f"Heliograph {_version()} is starting with the database {settings.database} …")
+    # Half a second of imports, which only this command needs, and none of them before the first word.
+    from infra.local import host  # noqa: PLC0415
+    from infra.local.registrations import Undrivable  # noqa: PLC0415
+    from infra.local.server import CannotListen  # noqa: PLC0415
+    from shared.domain.errors import HeliographError  # noqa: PLC0415
+
+    try:
+        is_told = host.run(settings, os.environ, lambda port: _announce(settings, port))
+    except (HeliographError, CannotListen, Undrivable, OSError) as error:
+        return _refuse(error)
+    return 0 if is_told else FAULT
+
+
+def token(org_id: str = DEFAULT_ORGANIZATION, /) -> int:
+    """Print a token for an organization.
+
+    The token is good for ten years. An organization needs no set-up: it exists as soon as a token names it.
+
+    Parameters
+    ----------
+    org_id
+        Any id that begins with org_.
+    """
+    try:
+        say(_mint(_settings(), org_id))
+    except (WrongSettings, WrongKeys, OSError, ValueError) as error:
+        return _refuse(error)
+    return 0
+
+
+def say(text: str) -> None:
+    """Print to standard output now, also when it is a pipe."""
+    print(text, flush=True)
+
+
+def _commands() -> "App":
+    from cyclopts import App  # noqa: PLC0415  see `main`
+
+    app = App(
+        name="heliograph",
+        version=_version,
+        help="Sends webhooks for other teams' products: signed, retried for days, every attempt visible.",
+        version_flags=["--version"],
+    )
+    app.command(serve)
+    app.command(token)
+    return app
+
+
+def _settings() -> Settings:
+    """The settings of the environment, with the secrets that a first start makes.
+
+    Raises:
+        WrongSettings: At least one is wrong.
+        WrongKeys: The database cannot be read with them.
+        OSError: The secrets cannot be kept.
+    """
+    supplied = keys.supply(os.environ)
+    settings = Settings.read(supplied.env)
+    if supplied.made:
+        print(f"Made the secrets of a new database: {supplied.made}", file=sys.stderr)
+    return settings
+
+
+def _mint(settings: Settings, org_id: str) -> str:
+    from functions.api.tokens import mint_organization_token  # noqa: PLC0415  see `serve`
+
+    return mint_organization_token(settings, org_id, datetime.now(UTC))  # noqa: TID251  no test moves this
+
+
+def _announce(settings: Settings, port: int) -> None:
+    try:
+        minted = _mint(settings, DEFAULT_ORGANIZATION)
+    except ValueError:
+        minted = None
+    say(str(Banner(_version(), settings, port, minted, is_coloured=sys.stdout.isatty())))
+
+
+def _refuse(error: Exception) -> int:
+    """Say on standard error what must be changed."""
+    text = str(error)
+    if isinstance(error, OSError):
+        text = (
+            f"cannot write {error.filename}: {error.strerror}; set {DATABASE} to a file in a folder of yours"
+        )
+    for line in text.splitlines():
+        print(f"heliograph: {line}", file=sys.stderr)
+    return WRONG_USE
+
+
+def _version() -> str:
+    try:
+        return version("heliograph")
+    except PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,192 @@
+"""Runs the function app on this machine, from the first import to the last message.
+
+Start
+1. Read the registrations; whatever cannot be driven stops the start.
+2. Open the store.
+3. Take the address, and serve.
+4. Drive the queue functions and the timer functions.
+
+Stop, on SIGTERM or SIGINT, within ten seconds
+5. Take nothing new: no connection, no message, no run of a timer.
+6. Let what is in flight come to its end, for `GRACE`; a second signal ends the waiting.
+7. Break off the rest. Its messages are handed over again after the next start.
+8. Close the store.
+"""
+
+import asyncio
+import gc
+import logging
+import resource
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+import uvloop
+
+import function_app
+from functions.http import asgi
+from infra.local import registrations
+from infra.local.lines import LibraryLog, facts_of
+from infra.local.pump import Pump
+from infra.local.registrations import Registrations
+from infra.local.server import HttpServer, listen
+from infra.local.timers import FileRuns, Timer
+from shared.config import Settings
+from shared.ports.journal import Journal
+from shared.wiring import Service, compose, install
+
+GRACE = timedelta(seconds=8)
+BREAKING_OFF = timedelta(seconds=1)
+"""Together less than the ten seconds that container platforms wait, so that the store is closed in time."""
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+OPEN_FILES = 65_536
+"""Each connection is an open file; callers and receivers together soon reach the usual limit of 1,024."""
+
+
+class Driver(Protocol):
+    """Calls what is registered: the server, a pump or a timer."""
+
+    async def run(self) -> None:
+        """Take on work until cancelled; what is in flight goes on."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until nothing is in flight."""
+        ...
+
+    async def release(self) -> None:
+        """Break off what is in flight."""
+        ...
+
+
+def run(settings: Settings, env: Mapping[str, str], announce: Callable[[int], None]) -> bool:
+    """Run the service until a signal stops it.
+
+    Args:
+        settings: What the service is made from.
+        env: Where `%SETTING%` in a registration is looked up.
+        announce: Called with the port as soon as requests are taken.
+
+    Returns:
+        Whether it stopped because it was told to; False after a fault, which the journal tells about.
+
+    Raises:
+        Undrivable: A registered function cannot be driven here.
+        HeliographError: The store cannot be opened.
+        CannotListen: The address cannot be had.
+    """
+    return uvloop.run(_run(settings, env, announce))
+
+
+async def _run(settings: Settings, env: Mapping[str, str], announce: Callable[[int], None]) -> bool:
+    stops = _Stops()
+    # 1.
+    registered = registrations.read(function_app.app, env)
+    # 2.
+    parts = compose(settings)
+    install(parts)
+    try:
+        _log_into(parts.journal)
+        _allow_many_connections()
+        # 3. and 4.
+        listener = listen(settings.host, settings.port)
+        server = HttpServer(asgi, listener)
+        drivers: list[Driver] = [server, *_drivers(registered, parts, settings.database)]
+        running = [asyncio.create_task(driver.run()) for driver in drivers]
+        ready = asyncio.create_task(server.ready.wait())
+        await asyncio.wait([ready, *running], return_when=asyncio.FIRST_COMPLETED)
+        # What was made so far stays: the collector need not look through it again and again, which would hold
+        # up everything for tens of milliseconds at a time.
+        gc.freeze()
+        announce(listener.getsockname()[1])
+        parts.journal.note("host.started", functions=len(drivers))
+        is_told = await _first_of(stops.first, running, parts.journal)
+        await _stop(drivers, running, stops.second, parts.journal)
+    finally:
+        # 8.
+        await parts.close()
+    return is_told
+
+
+class _Stops:
+    """The signals that stop: the first asks for it, the second is impatient, the third is not caught."""
+
+    def __init__(self) -> None:
+        self.first = asyncio.Event()
+        self.second = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        for number in STOP_SIGNALS:
+            self._loop.add_signal_handler(number, self._come)
+
+    def _come(self) -> None:
+        if not self.first.is_set():
+            self.first.set()
+            return
+        self.second.set()
+        for number in STOP_SIGNALS:
+            self._loop.remove_signal_handler(number)
+
+
+def _drivers(registered: Registrations, parts: Service, database: Path) -> Sequence[Driver]:
+    runs = FileRuns(database.with_name(f"{database.name}.timers"))
+    return [
+        *(Pump(function, parts.consumer, parts.clock, parts.journal) for function in registered.queues),
+        *(Timer(function, runs, parts.clock, parts.journal) for function in registered.timers),
+    ]
+
+
+async def _first_of(stop: asyncio.Event, running: Sequence[asyncio.Task[None]], journal: Journal) -> bool:
+    """Wait for the signal to stop, or for a driver that ends by itself, which is a fault: then False."""
+    told = asyncio.create_task(stop.wait())
+    ended, _ = await asyncio.wait([told, *running], return_when=asyncio.FIRST_COMPLETED)
+    if told in ended:
+        return True
+    told.cancel()
+    for driver in ended:
+        error = driver.exception() or RuntimeError("it ended by itself")
+        journal.note("host.failed", **facts_of(error))
+    return False
+
+
+async def _stop(
+    drivers: Sequence[Driver],
+    running: Sequence[asyncio.Task[None]],
+    hurry: asyncio.Event,
+    journal: Journal,
+) -> None:
+    """Steps 5 to 7."""
+    journal.note("host.stopping")
+    # 5.
+    for driving in running:
+        driving.cancel()
+    await asyncio.wait(running)
+    # 6.
+    drained = asyncio.gather(*(driver.drain() for driver in drivers))
+    hurried: asyncio.Task[bool] = asyncio.create_task(hurry.wait())
+    await asyncio.wait([drained, hurried], timeout=GRACE.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
+    hurried.cancel()
+    # 7.
+    if not drained.done():
+        drained.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BREAKING_OFF.total_seconds()):
+                await asyncio.gather(*(driver.release() for driver in drivers))
+    journal.note("host.stopped", is_complete=drained.done() and not drained.cancelled())
+
+
+def _log_into(journal: Journal) -> None:
+    root = logging.getLogger()
+    root.handlers = [LibraryLog(journal)]
+    root.setLevel(logging.WARNING)
+
+
+def _allow_many_connections() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))

@@ -1,0 +1,210 @@
+"""Serves the ASGI app over HTTP/1.1: uvicorn with httptools, and bounds where it has none.
+
+    too many requests at once         503, before the body is read
+    a head without end                431, and the connection is closed
+    a request that takes too long     the connection is closed
+    a body that goes on after the     read, so that the answer arrives, up to a bound; then the connection
+    answer                            is closed
+
+How long a body may be is the app's decision, which answers as the API promises.
+"""
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from uvicorn import Config, Server
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+Asgi = Callable[..., Awaitable[None]]
+
+REQUESTS_AT_ONCE = 1024
+"""With a body of 2 MiB each they take 2 GiB, which is the most that a caller can make us hold."""
+
+BACKLOG = 1024
+"""Connections that the system completes before we take them; a burst beyond it is told to try again."""
+
+HEAD_LIMIT_BYTES = 64 * 1024
+"""Of the request line and the headers together, and of trailers. Ours need less than two kilobytes."""
+
+LEFTOVER_LIMIT_BYTES = 16 * 1024 * 1024
+"""How much of a body is read after its answer, which a client sees only when it has sent everything."""
+
+REQUEST_PATIENCE = timedelta(seconds=30)
+"""In this time a request must have arrived in full, and a new connection must have sent its first one."""
+
+SWEEP_PERIOD = timedelta(seconds=5)
+KEEP_ALIVE = timedelta(seconds=75)
+"""Longer than common client pools and proxies keep an idle connection, so that they close it, not we."""
+
+
+@dataclass(eq=False)
+class CannotListen(Exception):
+    """The server cannot have its address.
+
+    Attributes:
+        why: What is in the way, and what to do about it.
+    """
+
+    why: str
+
+    def __str__(self) -> str:
+        return self.why
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take an address to serve on.
+
+    Args:
+        host: A name or an address; of a name's addresses the first is taken.
+        port: 0 lets the system choose.
+
+    Raises:
+        CannotListen: It is taken, or is none of this machine's, or we may not have it.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind)
+    except OSError as error:
+        raise CannotListen(f"cannot listen on {host!r}: {error.strerror}; set HELIOGRAPH_HOST") from error
+    try:
+        # A restart must not wait until the last connections of the former process have timed out.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            why = f"port {port} is taken; stop what uses it, or set HELIOGRAPH_PORT to another"
+        elif error.errno == errno.EACCES:
+            why = f"port {port} is reserved by the system; set HELIOGRAPH_PORT to one above 1023"
+        else:
+            why = f"cannot listen on {host!r}: {os.strerror(error.errno or 0)}; set HELIOGRAPH_HOST"
+        raise CannotListen(why) from error
+    return listener
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection, which cannot make us hold or wait more than the bounds of this module."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  uvicorn's own, passed on
+        super().__init__(*args, **kwargs)
+        self.waiting_since: float | None = self.loop.time()
+        """Since when we wait for the rest of a request, in the loop's seconds; None while we do not."""
+        self._head_bytes = 0
+        self._leftover_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes from the connection."""
+        # The parser resets the count as soon as it finds a piece of a body or the end of a request in them.
+        # What remains uncounted by it is a head, or trailers: the parts that uvicorn would keep without end.
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_bytes > HEAD_LIMIT_BYTES and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n")
+            self.transport.write(b"content-length: 0\r\n\r\n")
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self.waiting_since = self.loop.time()
+        self._leftover_bytes = 0
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body has come."""
+        super().on_body(body)
+        self._head_bytes = 0
+        if self.cycle.response_complete:
+            self._leftover_bytes += len(body)
+            if self._leftover_bytes > LEFTOVER_LIMIT_BYTES:
+                self.transport.close()
+
+    def on_message_complete(self) -> None:
+        """A request has come in full."""
+        super().on_message_complete()
+        self._head_bytes = 0
+        self.waiting_since = None
+
+
+class HttpServer:
+    """Serves one ASGI app on one address."""
+
+    def __init__(self, app: Asgi, listener: socket.socket) -> None:
+        """Prepare to serve `app` on what `listen` has taken."""
+        self._server = _Server(app)
+        self._listener = listener
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def ready(self) -> asyncio.Event:
+        """Set when requests are taken."""
+        return self._server.ready
+
+    async def run(self) -> None:
+        """Serve until cancelled. Requests in flight go on after that: see `drain` and `release`."""
+        self._serving = asyncio.create_task(self._server.serve(sockets=[self._listener]))
+        try:
+            await asyncio.shield(self._serving)
+        finally:
+            self._server.should_exit = True
+
+    async def drain(self) -> None:
+        """Wait until every request in flight has been answered and its connection closed."""
+        if self._serving:
+            await asyncio.wait([self._serving])
+
+    async def release(self) -> None:
+        """Break off the requests in flight."""
+        self._server.force_exit = True
+        for connection in list(self._server.server_state.connections):
+            connection.transport.close()
+        for task in list(self._server.server_state.tasks):
+            task.cancel()
+        await self.drain()
+
+
+class _Server(Server):
+    """uvicorn's server, stopped by us instead of by signals."""
+
+    def __init__(self, app: Asgi) -> None:
+        super().__init__(
+            Config(
+                app,
+                http=BoundedProtocol,
+                ws="none",
+                lifespan="off",  # on Azure nothing would run it either
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                limit_concurrency=REQUESTS_AT_ONCE,
+                timeout_keep_alive=int(KEEP_ALIVE.total_seconds()),
+                callback_notify=self._sweep,
+                timeout_notify=int(SWEEP_PERIOD.total_seconds()),
+            )
+        )
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to take requests."""
+        await super().startup(sockets)
+        self.ready.set()
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        """Leave signals alone; they are the host's."""
+        return nullcontext()
+
+    async def _sweep(self) -> None:
+        """Close connections whose request does not come to its end."""
+        oldest = asyncio.get_running_loop().time() - REQUEST_PATIENCE.total_seconds()
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, BoundedProtocol) and (connection.waiting_since or oldest) < oldest:
+                connection.transport.close()
