@@ -166,17 +166,24 @@ async def _stop(
         driving.cancel()
     await asyncio.wait(running)
     # 6.
-    drained = asyncio.gather(*(driver.drain() for driver in drivers))
+    drained: asyncio.Task[bool] = asyncio.create_task(_drain(drivers))
     hurried: asyncio.Task[bool] = asyncio.create_task(hurry.wait())
-    await asyncio.wait([drained, hurried], timeout=GRACE.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
-    hurried.cancel()
+    awaited: set[asyncio.Task[bool]] = {drained, hurried}
+    await asyncio.wait(awaited, timeout=GRACE.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
+    is_drained = drained.done()
+    for task in awaited:
+        task.cancel()
     # 7.
-    if not drained.done():
-        drained.cancel()
+    if not is_drained:
         with suppress(TimeoutError):
             async with asyncio.timeout(BREAKING_OFF.total_seconds()):
                 await asyncio.gather(*(driver.release() for driver in drivers))
-    journal.note("host.stopped", is_complete=drained.done() and not drained.cancelled())
+    journal.note("host.stopped", broke_off=not is_drained)
+
+
+async def _drain(drivers: Sequence[Driver]) -> bool:
+    await asyncio.gather(*(driver.drain() for driver in drivers))
+    return True
 
 
 def _log_into(journal: Journal) -> None:
