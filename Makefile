@@ -27,10 +27,9 @@ REQUIREMENTS = requirements-dev.txt requirements-local.txt requirements.txt
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
+# A receiver to try it with runs on this machine; `heliograph serve` by itself calls public addresses only.
 run: local-environment ## start the service on this machine
-	@export HELIOGRAPH_ALLOW_SUBNETS="$${HELIOGRAPH_ALLOW_SUBNETS-127.0.0.1/32,::1/128}"; \
-	echo "Receivers on private addresses: only $${HELIOGRAPH_ALLOW_SUBNETS:-none} may be called (HELIOGRAPH_ALLOW_SUBNETS)."; \
-	exec $(BIN)/heliograph serve $(ARGS)
+	@HELIOGRAPH_ALLOW_SUBNETS="$${HELIOGRAPH_ALLOW_SUBNETS-127.0.0.1/32,::1/128}" exec $(BIN)/heliograph serve $(ARGS)
 
 test: dev-environment ## run every test
 	@$(BIN)/python -m pytest $(ARGS)
