@@ -1,9 +1,9 @@
 """The service as people run it: `heliograph serve`, a process of its own on a database of its own.
 
-    async with Running(tmp_path) as service:
-        svix = service.svix()
-        await service.killed()          # kill -9
-        await service.starts()
+async with Running(tmp_path) as service:
+svix = service.svix()
+await service.killed()          # kill -9
+await service.starts()
 """
 
 import asyncio

@@ -30,7 +30,9 @@ class Producers:
 
     async def run(self) -> None:
         """Post until the service is gone."""
-        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {self.service.token}"}) as session:
+        async with aiohttp.ClientSession(
+            headers={"Authorization": f"Bearer {self.service.token}"}
+        ) as session:
             await asyncio.gather(*(self._post_until_it_is_gone(session) for _ in range(PRODUCERS)))
 
     async def have(self, count: int) -> None:

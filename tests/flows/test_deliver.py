@@ -1,0 +1,183 @@
+"""Delivering: one attempt at each endpoint that wants the message, recorded, whatever comes in between."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from shared.domain.application import Application
+from shared.domain.attempt import Attempt, Status
+from shared.domain.endpoint import Endpoint
+from shared.domain.errors import EventIdTaken, Unavailable
+from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Retry, to_body
+from shared.ports.outbox import DueRetry, Outbox
+from tests.clock import NOON
+from tests.flows.walk import Walk, answer, header
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+async def test_a_message_reaches_every_endpoint_that_wants_it_once(
+    walk: Walk, application: Application
+) -> None:
+    await walk.has_endpoint(application, url="https://a.example/")
+    await walk.has_endpoint(application, url="https://b.example/", channels=frozenset({"eu"}))
+    await walk.has_endpoint(application, url="https://c.example/", disabled=True)
+
+    message = await walk.posts(application, channels=frozenset({"eu"}))
+    other = await walk.posts(application)
+
+    sent = [(header(outgoing, "webhook-id"), outgoing.url) for outgoing in walk.receiver.sent]
+    assert sorted(sent) == sorted(
+        [
+            (message.id, "https://a.example/"),
+            (message.id, "https://b.example/"),
+            (other.id, "https://a.example/"),
+        ]
+    )
+    assert [attempt.status for attempt in await walk.attempts(message)] == [Status.SUCCESS, Status.SUCCESS]
+
+
+async def test_what_is_sent_is_signed_as_the_standard_says(walk: Walk, application: Application) -> None:
+    await walk.has_endpoint(application, secret=SECRET, headers={"X-Api-Test": "1"})
+    message = await walk.posts(application, payload='{"b":1.10, "a":"ü"}')
+
+    (outgoing,) = walk.receiver.sent
+    assert outgoing.body == '{"b":1.10, "a":"ü"}'.encode()
+    assert header(outgoing, "webhook-id") == message.id
+    timestamp = int(header(outgoing, "webhook-timestamp"))
+    assert timestamp == int(walk.clock.now().timestamp())
+    expected = Webhook(SECRET).sign(message.id, NOON, outgoing.body.decode())
+    assert header(outgoing, "webhook-signature") == expected
+    assert outgoing.headers[-1] == ("X-Api-Test", "1")
+
+
+async def test_an_attempt_tells_what_came_back(walk: Walk, application: Application) -> None:
+    endpoint = await walk.has_endpoint(application)
+    walk.receiver.first.append(replace(answer(503), body="busy"))
+    message = await walk.posts(application)
+
+    (attempt,) = await walk.attempts(message)
+    assert (attempt.response_status_code, attempt.response, attempt.status) == (503, "busy", Status.FAIL)
+    assert (attempt.endpoint_id, attempt.url, attempt.number) == (endpoint.id, endpoint.url, 1)
+    assert attempt.timestamp == NOON
+
+
+async def test_an_endpoint_made_before_the_delivery_gets_the_message(
+    walk: Walk, application: Application
+) -> None:
+    message = await walk.accepts(application)
+    await walk.has_endpoint(application)
+    await walk.works()
+    assert walk.receiver.got == [message.id]
+
+
+async def test_a_change_to_an_endpoint_holds_for_the_next_message(
+    walk: Walk, application: Application
+) -> None:
+    """Nobody waits for a cache: what was answered is in force."""
+    endpoint = await walk.has_endpoint(application)
+    await walk.posts(application)
+    await walk.service.catalogue.remove_endpoint(application, endpoint.id)
+    await walk.posts(application)
+    assert len(walk.receiver.got) == 1
+
+
+async def test_a_dispatch_handed_over_again_skips_what_is_recorded(
+    walk: Walk, application: Application
+) -> None:
+    """We died between recording and settling: the receiver is not bothered twice."""
+    await walk.has_endpoint(application, url="https://a.example/")
+    message = await walk.accepts(application)
+    (delivery,) = await walk.takes(DISPATCH_QUEUE)
+    await walk.does(replace(delivery, sequence=-1))  # done, but not settled
+    await walk.has_endpoint(application, url="https://b.example/")
+
+    await walk.passes(timedelta(minutes=2))
+
+    assert [outgoing.url for outgoing in walk.receiver.sent] == ["https://a.example/", "https://b.example/"]
+    assert len(await walk.attempts(message)) == 2
+
+
+async def test_a_large_payload_is_read_when_it_is_delivered(walk: Walk, application: Application) -> None:
+    await walk.has_endpoint(application)
+    payload = '{"text": "' + "x" * 60_000 + '"}'
+    await walk.posts(application, payload=payload)
+    (outgoing,) = walk.receiver.sent
+    assert outgoing.body == payload.encode()
+
+
+async def test_what_was_accepted_before_a_restart_is_delivered_after_it(
+    walk: Walk, application: Application
+) -> None:
+    await walk.has_endpoint(application)
+    message = await walk.accepts(application, payload='{"kept": true}')
+
+    await walk.restarts()
+    await walk.works()
+
+    assert walk.receiver.got == [message.id]
+    assert walk.receiver.sent[0].body == b'{"kept": true}'
+
+
+async def test_an_event_id_is_accepted_once(walk: Walk, application: Application) -> None:
+    await walk.has_endpoint(application)
+    first = await walk.posts(application, event_id="order-1")
+    with pytest.raises(EventIdTaken):
+        await walk.accepts(application, event_id="order-1")
+    assert walk.receiver.got == [first.id]
+
+
+class FullDisk:
+    """An outbox that records nothing at one endpoint until there is room again."""
+
+    def __init__(self, outbox: Outbox, endpoint: Endpoint) -> None:
+        self._outbox = outbox
+        self._endpoint = endpoint
+        self.is_full = True
+        self.accept = outbox.accept
+        self.unfinished = outbox.unfinished
+
+    async def record(self, attempt: Attempt, retry: DueRetry | None) -> None:
+        """Keep an attempt, if there is room."""
+        if self.is_full and attempt.endpoint_id == self._endpoint.id:
+            raise Unavailable("store", "the disk is full")
+        await self._outbox.record(attempt, retry)
+
+
+async def test_a_failure_of_ours_is_handed_back_and_takes_nothing_from_other_endpoints(
+    walk: Walk, application: Application
+) -> None:
+    """What the other endpoints did is on record, and only the one that is missing is attempted again."""
+    await walk.has_endpoint(application, url="https://a.example/")
+    second = await walk.has_endpoint(application, url="https://b.example/")
+    disk = FullDisk(walk.service.store.outbox, second)
+    deliver = replace(
+        walk.service.deliver, make_attempt=replace(walk.service.deliver.make_attempt, outbox=disk)
+    )
+    walk.service = replace(walk.service, deliver=deliver)
+    message = await walk.accepts(application)
+    (delivery,) = await walk.takes(DISPATCH_QUEUE)
+
+    await walk.does(delivery)
+    assert [attempt.url for attempt in await walk.attempts(message)] == ["https://a.example/"]
+    disk.is_full = False
+    await walk.works()
+
+    urls = [outgoing.url for outgoing in walk.receiver.sent]
+    assert sorted(urls) == ["https://a.example/", "https://b.example/", "https://b.example/"]
+    assert len(await walk.attempts(message)) == 2
+
+
+async def test_a_retry_queued_twice_is_attempted_once(walk: Walk, application: Application) -> None:
+    endpoint = await walk.has_endpoint(application)
+    walk.receiver.first.append(answer(500))
+    message = await walk.posts(application)
+    again = Retry(message.org_id, message.app_id, message.id, endpoint.id, number=2, repeat=True)
+
+    await walk.passes(timedelta(seconds=7))
+    await walk.service.queue.send(RETRY_QUEUE, to_body(again))
+    await walk.works()
+
+    assert len(walk.receiver.got) == 2
