@@ -1,0 +1,142 @@
+"""Applications: the customers of an organization."""
+
+from typing import Annotated
+
+import msgspec
+
+from functions.api import atoms
+from functions.api.answers import NO_CONTENT, Answer, json_answer
+from functions.api.operations import Access, Call, NoBody, operation
+from functions.api.queries import AppIterator, Flag, Limit, NoQuery, Order
+from functions.api.shapes import ListResponse, list_answer
+from shared.domain import ids
+from shared.domain.application import Application, NewApplication
+from shared.domain.errors import UidTaken
+from shared.domain.paging import DEFAULT_LIMIT, page_of, scan_by_key
+from shared.domain.timestamps import to_wire
+
+Name = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1})]
+
+
+class ApplicationIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An application to be made.
+
+    Attributes:
+        rate_limit: The old name of `throttleRate`, which goes before it.
+    """
+
+    name: Name
+    throttle_rate: atoms.Rate | None = None
+    rate_limit: atoms.Rate | None = None
+    uid: atoms.Limited | None = None
+    metadata: atoms.Metadata | None = None
+
+    def checked(self) -> NewApplication:
+        """What it asks for.
+
+        Raises:
+            Invalid: A value breaks a rule.
+        """
+        return NewApplication(
+            name=atoms.printable_name(self.name, "body", "name"),
+            uid=atoms.uid(self.uid, ids.APPLICATION, "body", "uid"),
+            throttle_rate=atoms.throttle_rate(self.throttle_rate, self.rate_limit),
+            metadata=atoms.metadata(self.metadata, "body", "metadata"),
+        )
+
+
+class ApplicationOut(msgspec.Struct, kw_only=True, rename="camel"):
+    """An application. `uid` and `rateLimit` are absent when they are not set."""
+
+    uid: str | msgspec.UnsetType
+    name: str
+    rate_limit: int | msgspec.UnsetType
+    throttle_rate: int | None
+    id: str
+    created_at: atoms.Instant
+    updated_at: atoms.Instant
+    metadata: atoms.Metadata
+
+
+class ListResponseApplicationOut(ListResponse[ApplicationOut]):
+    """One page of applications."""
+
+
+class CreateQuery(msgspec.Struct, frozen=True):
+    """How to make an application."""
+
+    get_if_exists: Flag = False
+
+
+class ListQuery(msgspec.Struct, frozen=True):
+    """Which applications to list."""
+
+    limit: Limit = DEFAULT_LIMIT
+    iterator: AppIterator | None = None
+    order: Order = "ascending"
+
+
+async def list_all(call: Call[ListQuery, NoBody]) -> Answer:
+    """List the organization's applications."""
+    query = call.query
+    scan = scan_by_key(query.limit, query.iterator, descending=query.order == "descending")
+    page = page_of(await call.service.applications.scan(call.token.org_id, scan), scan, lambda row: row.id)
+    return list_answer(ListResponseApplicationOut, page, _out)
+
+
+async def create(call: Call[CreateQuery, ApplicationIn]) -> Answer:
+    """Create an application.
+
+    Raises:
+        UidTaken: Another one has this uid, and the caller did not ask for that one.
+    """
+    new = call.body.checked()
+    org_id = call.token.org_id
+    try:
+        return json_answer(201, _out(await call.service.catalogue.add_application(org_id, new)))
+    except UidTaken as taken:
+        if not call.query.get_if_exists:
+            raise
+        return json_answer(200, _out(await call.service.applications.get(org_id, taken.uid)))
+
+
+async def get(call: Call[NoQuery, NoBody]) -> Answer:
+    """Get an application by its id or uid."""
+    # Not the directory's copy, which may be some seconds behind an edit that another process made.
+    found = call.application
+    return json_answer(200, _out(await call.service.applications.get(found.org_id, found.id)))
+
+
+async def delete(call: Call[NoQuery, NoBody]) -> Answer:
+    """Delete an application; its uid is free again."""
+    await call.service.catalogue.remove_application(call.application)
+    return NO_CONTENT
+
+
+def _out(application: Application) -> ApplicationOut:
+    return ApplicationOut(
+        uid=msgspec.UNSET if application.uid is None else application.uid,
+        name=application.name,
+        rate_limit=msgspec.UNSET if application.throttle_rate is None else application.throttle_rate,
+        throttle_rate=application.throttle_rate,
+        id=application.id,
+        created_at=to_wire(application.created_at),
+        updated_at=to_wire(application.updated_at),
+        metadata=dict(application.metadata),
+    )
+
+
+OPERATIONS = (
+    operation(
+        "v1.application.list", "GET /app", Access.ORGANIZATION, list_all, {200: ListResponseApplicationOut}
+    ),
+    operation(
+        "v1.application.create",
+        "POST /app",
+        Access.ORGANIZATION,
+        create,
+        {200: ApplicationOut, 201: ApplicationOut},
+    ),
+    operation("v1.application.get", "GET /app/{app_id}", Access.APPLICATION, get, {200: ApplicationOut}),
+    operation("v1.application.delete", "DELETE /app/{app_id}", Access.ORGANIZATION, delete, {204: None}),
+)

@@ -1,0 +1,203 @@
+"""The rules for single values, each with the text that the contract gives its refusal.
+
+The `where` of a refusal uses the contract's own words, which are not always the field's name.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Annotated
+
+import ada_url
+import msgspec
+
+from functions.api.errors import JSON_DECODE
+from shared.domain.endpoint import URL_SCHEMES
+from shared.domain.errors import Invalid
+from shared.domain.signature import parse_secret
+
+LIMITED_MAX_BYTES = 256
+METADATA_MAX_BYTES = 4096
+ENDPOINT_CHANNELS_MAX = 10
+MESSAGE_CHANNELS_MAX = 5
+OUT_OF_RANGE = "Validation error"
+
+_LIMITED = re.compile(rf"[a-zA-Z0-9\-_.]{{1,{LIMITED_MAX_BYTES}}}").fullmatch
+_CONTROL = re.compile(r"[\x00-\x08]").search
+
+OLD_NAME = "x-old-name"
+"""Marks a field that is left out of the OpenAPI document, since it must not be given beside its new name."""
+REQUIRED = "x-required"
+"""Marks a field that must be given unless its old name is."""
+
+# 0 can be read and is refused after that, together with what else breaks a rule.
+Rate = Annotated[int, msgspec.Meta(ge=0, le=65_535, extra_json_schema={"exclusiveMinimum": True})]
+Metadata = dict[str, str]
+Instant = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+Names = Annotated[list[str], msgspec.Meta(extra_json_schema={"minItems": 1, "uniqueItems": True})]
+Limited = Annotated[
+    str,
+    msgspec.Meta(
+        extra_json_schema={"minLength": 1, "maxLength": LIMITED_MAX_BYTES, "pattern": r"^[a-zA-Z0-9\-_.]+$"}
+    ),
+]
+
+
+def broken_limit(text: str) -> str | None:
+    """Say what is wrong with a text that is to have 1 to 256 of the characters `a-z A-Z 0-9 - _ .`."""
+    if _LIMITED(text):
+        return None
+    if not text:
+        return "String must be at least one character"
+    if len(text.encode("utf-8", "surrogatepass")) > LIMITED_MAX_BYTES:
+        return "String too long"
+    return r"String must match the following pattern: [a-zA-Z0-9\-_.]."
+
+
+def limited(text: str, *where: str) -> str:
+    """Check a name: 1 to 256 of the characters `a-z A-Z 0-9 - _ .`.
+
+    Raises:
+        Invalid: It is not one.
+    """
+    if not _LIMITED(text):
+        raise Invalid((*where, "__all__"), broken_limit(text) or OUT_OF_RANGE)
+    return text
+
+
+def uid(text: str | None, own_prefix: str, *where: str) -> str | None:
+    """Check a caller's own id, which must not look like one of ours.
+
+    Raises:
+        Invalid: It is no name, or begins as our ids do.
+    """
+    if text is None:
+        return None
+    if text.startswith(own_prefix):
+        raise Invalid((*where, "__all__"), f"A uid must not start with {own_prefix}, as ids do.")
+    return limited(text, *where)
+
+
+def printable(text: str, *where: str) -> str:
+    """Check a text for people.
+
+    Raises:
+        Invalid: It has control characters that no text for people has.
+    """
+    if _CONTROL(text):
+        raise Invalid(where, "Control characters 0x00-0x08 not allowed.")
+    return text
+
+
+def printable_name(text: str, *where: str) -> str:
+    """Check a name for people.
+
+    Raises:
+        Invalid: It is empty, or has control characters.
+    """
+    if not text:
+        raise Invalid(where, "`name` must be at least one character")
+    return printable(text, *where)
+
+
+def at_least_one(number: int | None, *where: str) -> int | None:
+    """Check a rate or version.
+
+    Raises:
+        Invalid: It is 0.
+    """
+    if number == 0:
+        raise Invalid(where, OUT_OF_RANGE)
+    return number
+
+
+def throttle_rate(rate: int | None, old_name: int | None) -> int | None:
+    """The deliveries per second that `throttleRate` and its old name `rateLimit` ask for.
+
+    Raises:
+        Invalid: One of them is 0.
+    """
+    at_least_one(rate, "body", "throttle_rate")
+    at_least_one(old_name, "body", "rate_limit")
+    return old_name if rate is None else rate
+
+
+def metadata(pairs: Metadata | None, *where: str) -> Metadata:
+    """Check the caller's own notes.
+
+    Raises:
+        Invalid: As compact JSON they take more than 4096 bytes.
+    """
+    if not pairs:
+        return {}
+    if len(msgspec.json.encode(pairs)) > METADATA_MAX_BYTES:
+        raise Invalid(where, f"metadata takes at most {METADATA_MAX_BYTES} bytes as JSON", JSON_DECODE)
+    return pairs
+
+
+def channels(names: Iterable[str] | None, most: int) -> frozenset[str] | None:
+    """Check a set of channels.
+
+    Raises:
+        Invalid: It is empty, too large, or one of them is no name.
+    """
+    if names is None:
+        return None
+    found = frozenset(names)
+    if not 1 <= len(found) <= most:
+        raise Invalid(("body", "channels"), f"Channels must have 1 to {most} items.")
+    for name in found:
+        limited(name, "body", "channels")
+    return found
+
+
+def event_types(names: Iterable[str] | None) -> frozenset[str] | None:
+    """Check the event types that an endpoint wants.
+
+    Raises:
+        Invalid: There are none, or one of them is no name.
+    """
+    if names is None:
+        return None
+    found = frozenset(names)
+    if not found:
+        raise Invalid(("body", "event_types"), "eventTypes can't be empty, it must have at least one item.")
+    for name in found:
+        limited(name, "body", "event_types")
+    return found
+
+
+def url(text: str, *, https_only: bool) -> str:
+    """Check a URL and bring it into the form of the WHATWG standard.
+
+    Raises:
+        Invalid: It is no URL, or its scheme is not allowed.
+    """
+    try:
+        href = ada_url.URL(text).href
+    except ValueError as wrong:
+        raise Invalid(("body", "url"), "this is not an absolute URL", JSON_DECODE) from wrong
+    scheme = href.partition(":")[0]
+    if https_only and scheme != "https":
+        raise Invalid(("body", "url"), "Endpoint URL schemes must be https")
+    if scheme not in URL_SCHEMES:
+        raise Invalid(("body", "url"), "Endpoint URL schemes must be http or https")
+    return href
+
+
+def secret(text: str | None) -> str | None:
+    """Check a signing secret.
+
+    Raises:
+        Invalid: It is not one that we can sign with.
+    """
+    if text is None:
+        return None
+    try:
+        return parse_secret(text).text
+    except ValueError as wrong:
+        raise Invalid(("body", "secret"), str(wrong), JSON_DECODE) from wrong
+
+
+def sorted_names(names: frozenset[str] | None) -> list[str] | None:
+    """A set of names as it is shown."""
+    return None if names is None else sorted(names)

@@ -1,0 +1,199 @@
+"""Endpoints: where an application wants its messages, and which of them."""
+
+from typing import Annotated
+
+import msgspec
+
+from functions.api import atoms
+from functions.api.answers import NO_CONTENT, Answer, json_answer
+from functions.api.bodies import ROOT
+from functions.api.errors import JSON_DECODE
+from functions.api.operations import Access, Call, NoBody, operation
+from functions.api.queries import EndpointIterator, Limit, NoQuery, Order
+from functions.api.request_headers import request_headers
+from functions.api.shapes import ListResponse, list_answer
+from shared.domain import ids
+from shared.domain.endpoint import Endpoint, NewEndpoint
+from shared.domain.errors import Invalid
+from shared.domain.paging import DEFAULT_LIMIT, page_of, scan_by_key
+from shared.domain.timestamps import to_wire
+
+OldNames = Annotated[atoms.Names, msgspec.Meta(extra_json_schema={atoms.OLD_NAME: True})]
+
+
+class EndpointIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An endpoint to be made.
+
+    Attributes:
+        rate_limit: The old name of `throttleRate`, which goes before it.
+        event_types: The types that it wants; absent or null means every one.
+        filter_types: The old name of `eventTypes`; only one of the two may be given.
+        channels: It wants messages on one of these; absent or null means on any channel or none.
+        secret: What signs its messages: `whsec_` and the base64 of 24 to 75 bytes, or `whsk_` and that of an
+            ed25519 key pair. One is made if it is absent.
+        headers: Extra request headers; the casing of the names is kept.
+    """
+
+    url: str
+    description: str | None = None
+    throttle_rate: atoms.Rate | None = None
+    rate_limit: atoms.Rate | None = None
+    uid: atoms.Limited | None = None
+    version: atoms.Rate | None = None
+    disabled: bool | None = None
+    event_types: atoms.Names | msgspec.UnsetType | None = msgspec.UNSET
+    filter_types: OldNames | msgspec.UnsetType | None = msgspec.UNSET
+    channels: atoms.Names | None = None
+    secret: str | None = None
+    metadata: atoms.Metadata | None = None
+    headers: dict[str, str] | None = None
+
+    def checked(self, *, https_only: bool) -> NewEndpoint:
+        """What it asks for.
+
+        Args:
+            https_only: Whether the URL must be https.
+
+        Raises:
+            Invalid: A value breaks a rule.
+        """
+        version = atoms.at_least_one(self.version, "body", "version")
+        return NewEndpoint(
+            url=atoms.url(self.url, https_only=https_only),
+            description=atoms.printable(self.description or "", "body", "description"),
+            version=1 if version is None else version,
+            disabled=bool(self.disabled),
+            uid=atoms.uid(self.uid, ids.ENDPOINT, "body", "uid"),
+            throttle_rate=atoms.throttle_rate(self.throttle_rate, self.rate_limit),
+            event_types=atoms.event_types(self._wanted()),
+            channels=atoms.channels(self.channels, atoms.ENDPOINT_CHANNELS_MAX),
+            metadata=atoms.metadata(self.metadata, "body", "metadata"),
+            headers=request_headers(self.headers),
+            secret=atoms.secret(self.secret),
+        )
+
+    def _wanted(self) -> list[str] | None:
+        """The event types by either name.
+
+        Raises:
+            Invalid: Both names are given.
+        """
+        if self.event_types is msgspec.UNSET:
+            return None if self.filter_types is msgspec.UNSET else self.filter_types
+        if self.filter_types is not msgspec.UNSET:
+            raise Invalid(ROOT, "duplicate field `eventTypes`", JSON_DECODE)
+        return self.event_types
+
+
+class EndpointOut(msgspec.Struct, kw_only=True, rename="camel"):
+    """An endpoint, without its secret and headers.
+
+    Attributes:
+        rate_limit: The old name of `throttleRate`.
+        filter_types: The old name of `eventTypes`.
+    """
+
+    id: str
+    description: str
+    url: str
+    version: int
+    disabled: bool
+    uid: str | None
+    rate_limit: int | None
+    throttle_rate: int | None
+    event_types: list[str] | None
+    filter_types: list[str] | None
+    channels: list[str] | None
+    created_at: atoms.Instant
+    updated_at: atoms.Instant
+    metadata: atoms.Metadata
+
+
+class ListResponseEndpointOut(ListResponse[EndpointOut]):
+    """One page of endpoints."""
+
+
+class EndpointSecretOut(msgspec.Struct):
+    """What a receiver verifies signatures with: `whsec_…`, or the public `whpk_…` of an ed25519 pair."""
+
+    key: str
+
+
+class ListQuery(msgspec.Struct, frozen=True):
+    """Which endpoints to list."""
+
+    limit: Limit = DEFAULT_LIMIT
+    iterator: EndpointIterator | None = None
+    order: Order = "descending"
+
+
+async def list_all(call: Call[ListQuery, NoBody]) -> Answer:
+    """List the application's endpoints."""
+    query = call.query
+    scan = scan_by_key(query.limit, query.iterator, descending=query.order == "descending")
+    page = page_of(await call.service.endpoints.scan(call.application.id, scan), scan, lambda row: row.id)
+    return list_answer(ListResponseEndpointOut, page, _out)
+
+
+async def create(call: Call[NoQuery, EndpointIn]) -> Answer:
+    """Create an endpoint."""
+    new = call.body.checked(https_only=call.service.settings.endpoint_https_only)
+    return json_answer(201, _out(await call.service.catalogue.add_endpoint(call.application, new)))
+
+
+async def get(call: Call[NoQuery, NoBody]) -> Answer:
+    """Get an endpoint by its id or uid."""
+    endpoint = await call.service.endpoints.get(call.application.id, call.path["endpoint_id"])
+    return json_answer(200, _out(endpoint))
+
+
+async def delete(call: Call[NoQuery, NoBody]) -> Answer:
+    """Delete an endpoint; its uid is free again."""
+    await call.service.catalogue.remove_endpoint(call.application, call.path["endpoint_id"])
+    return NO_CONTENT
+
+
+async def get_secret(call: Call[NoQuery, NoBody]) -> Answer:
+    """Get what the receiver verifies signatures with."""
+    key = await call.service.catalogue.exposed_key(call.application, call.path["endpoint_id"])
+    return json_answer(200, EndpointSecretOut(key))
+
+
+def _out(endpoint: Endpoint) -> EndpointOut:
+    event_types = atoms.sorted_names(endpoint.event_types)
+    return EndpointOut(
+        id=endpoint.id,
+        description=endpoint.description,
+        url=endpoint.url,
+        version=endpoint.version,
+        disabled=endpoint.disabled,
+        uid=endpoint.uid,
+        rate_limit=endpoint.throttle_rate,
+        throttle_rate=endpoint.throttle_rate,
+        event_types=event_types,
+        filter_types=event_types,
+        channels=atoms.sorted_names(endpoint.channels),
+        created_at=to_wire(endpoint.created_at),
+        updated_at=to_wire(endpoint.updated_at),
+        metadata=dict(endpoint.metadata),
+    )
+
+
+_ALL = "/app/{app_id}/endpoint"
+_ONE = _ALL + "/{endpoint_id}"
+
+OPERATIONS = (
+    operation(
+        "v1.endpoint.list", f"GET {_ALL}", Access.APPLICATION, list_all, {200: ListResponseEndpointOut}
+    ),
+    operation("v1.endpoint.create", f"POST {_ALL}", Access.APPLICATION, create, {201: EndpointOut}),
+    operation("v1.endpoint.get", f"GET {_ONE}", Access.APPLICATION, get, {200: EndpointOut}),
+    operation("v1.endpoint.delete", f"DELETE {_ONE}", Access.APPLICATION, delete, {204: None}),
+    operation(
+        "v1.endpoint.get-secret",
+        f"GET {_ONE}/secret",
+        Access.APPLICATION,
+        get_secret,
+        {200: EndpointSecretOut},
+    ),
+)

@@ -1,0 +1,189 @@
+"""Event types: the names that an organization's messages carry and its endpoints filter by."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+
+from functions.api import atoms
+from functions.api.answers import NO_CONTENT, Answer, json_answer
+from functions.api.echo import compact
+from functions.api.errors import JSON_DECODE
+from functions.api.operations import Access, Call, NoBody, operation
+from functions.api.queries import EventTypeIterator, Flag, Limit, NoQuery, Order
+from functions.api.shapes import ListResponse, list_answer
+from shared.domain.errors import Invalid, Unknown
+from shared.domain.event_type import EventType, NewEventType
+from shared.domain.paging import DEFAULT_LIMIT, page_of, scan_by_key
+from shared.domain.timestamps import to_wire
+from shared.ports.event_types import EventTypeFilter
+
+Schemas = Annotated[dict[str, msgspec.Raw], msgspec.Meta(extra_json_schema={"additionalProperties": {}})]
+
+
+class EventTypeIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An event type to be made.
+
+    Attributes:
+        schemas: By version, a JSON Schema (Draft 7).
+        feature_flag: Only portals whose token carries it see the event type.
+    """
+
+    name: atoms.Limited
+    description: str
+    archived: bool | None = None
+    deprecated: bool | None = None
+    schemas: Schemas | None = None
+    feature_flag: atoms.Limited | None = None
+
+    async def checked(self) -> NewEventType:
+        """What it asks for.
+
+        Raises:
+            Invalid: A value breaks a rule.
+        """
+        flag = self.feature_flag
+        why = None if flag is None else atoms.broken_limit(flag)
+        if why is not None:
+            raise Invalid(("body", "featureFlag"), why, JSON_DECODE)
+        return NewEventType(
+            name=atoms.limited(self.name, "body", "name"),
+            description=atoms.printable(self.description, "body", "description"),
+            archived=bool(self.archived),
+            deprecated=bool(self.deprecated),
+            schemas=await _checked_schemas(self.schemas),
+            feature_flag=flag,
+        )
+
+
+class EventTypeOut(msgspec.Struct, kw_only=True, rename="camel"):
+    """An event type. `schemas` is null in lists that were not asked for content."""
+
+    name: str
+    description: str
+    archived: bool
+    deprecated: bool
+    schemas: Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object", "nullable": True})]
+    created_at: atoms.Instant
+    updated_at: atoms.Instant
+    feature_flag: str | None
+
+
+class ListResponseEventTypeOut(ListResponse[EventTypeOut]):
+    """One page of event types."""
+
+
+class ListQuery(msgspec.Struct, frozen=True):
+    """Which event types to list. The order is always that of their names."""
+
+    limit: Limit = DEFAULT_LIMIT
+    iterator: EventTypeIterator | None = None
+    order: Order | None = None
+    include_archived: Flag = False
+    with_content: Flag = False
+
+
+class DeleteQuery(msgspec.Struct, frozen=True):
+    """How to remove an event type: hide it, or expunge it for good."""
+
+    expunge: Flag = False
+
+
+async def list_all(call: Call[ListQuery, NoBody]) -> Answer:
+    """List the organization's event types."""
+    query, token = call.query, call.token
+    scan = scan_by_key(query.limit, query.iterator, descending=False)
+    only = EventTypeFilter(archived=query.include_archived, feature_flags=token.feature_flags)
+    rows = await call.service.event_types.scan(token.org_id, scan, only)
+    out = _out if query.with_content else _out_without_schemas
+    return list_answer(ListResponseEventTypeOut, page_of(rows, scan, lambda row: row.name), out)
+
+
+async def create(call: Call[NoQuery, EventTypeIn]) -> Answer:
+    """Create an event type, or bring an archived one back."""
+    new = await call.body.checked()
+    return json_answer(201, _out(await call.service.catalogue.add_event_type(call.token.org_id, new)))
+
+
+async def get(call: Call[NoQuery, NoBody]) -> Answer:
+    """Get an event type by its name, archived or not.
+
+    Raises:
+        Unknown: There is none, or this portal is not shown it.
+    """
+    token, name = call.token, call.path["event_type_name"]
+    event_type = await call.service.event_types.get(token.org_id, name)
+    shown = token.feature_flags
+    if shown is not None and event_type.feature_flag is not None and event_type.feature_flag not in shown:
+        raise Unknown("event type", name)
+    return json_answer(200, _out(event_type))
+
+
+async def delete(call: Call[DeleteQuery, NoBody]) -> Answer:
+    """Archive an event type, or expunge it for good."""
+    name = call.path["event_type_name"]
+    await call.service.catalogue.remove_event_type(call.token.org_id, name, expunge=call.query.expunge)
+    return NO_CONTENT
+
+
+async def _checked_schemas(schemas: Mapping[str, msgspec.Raw] | None) -> str | None:
+    """Check that every value is a JSON Schema, and join them to the text that is kept.
+
+    Raises:
+        Invalid: One is not.
+    """
+    if schemas is None:
+        return None
+    text = compact(msgspec.json.encode(schemas).decode())
+    # In a thread: the first use imports the checker, which takes long, and so does a large schema.
+    why = await asyncio.to_thread(_broken_schema, text)
+    if why is not None:
+        raise Invalid(("body", "schemas"), why)
+    return text.decode()
+
+
+def _broken_schema(text: bytes) -> str | None:
+    """Say what is wrong with one of the schemas, if anything is."""
+    from jsonschema import Draft7Validator, SchemaError  # noqa: PLC0415 - most processes never need it
+
+    try:
+        for schema in msgspec.json.decode(text, type=dict[str, Any]).values():
+            Draft7Validator.check_schema(schema)
+    except SchemaError as wrong:
+        place = "".join(f"[{part!r}]" for part in wrong.absolute_path)
+        return f"this is not a JSON Schema (Draft 7): {wrong.message[:200]} {place}".rstrip()
+    except (msgspec.MsgspecError, RecursionError) as wrong:
+        return f"the schemas cannot be checked: {wrong}"
+    return None
+
+
+def _out(event_type: EventType) -> EventTypeOut:
+    return EventTypeOut(
+        name=event_type.name,
+        description=event_type.description,
+        archived=event_type.archived,
+        deprecated=event_type.deprecated,
+        schemas=msgspec.Raw(event_type.schemas or "null"),
+        created_at=to_wire(event_type.created_at),
+        updated_at=to_wire(event_type.updated_at),
+        feature_flag=event_type.feature_flag,
+    )
+
+
+def _out_without_schemas(event_type: EventType) -> EventTypeOut:
+    return msgspec.structs.replace(_out(event_type), schemas=msgspec.Raw("null"))
+
+
+OPERATIONS = (
+    operation("v1.event-type.list", "GET /event-type", Access.ANY, list_all, {200: ListResponseEventTypeOut}),
+    operation("v1.event-type.create", "POST /event-type", Access.ORGANIZATION, create, {201: EventTypeOut}),
+    operation("v1.event-type.get", "GET /event-type/{event_type_name}", Access.ANY, get, {200: EventTypeOut}),
+    operation(
+        "v1.event-type.delete",
+        "DELETE /event-type/{event_type_name}",
+        Access.ORGANIZATION,
+        delete,
+        {204: None},
+    ),
+)

@@ -1,0 +1,237 @@
+"""Messages: creating one, which is the hot path of the service, and reading them.
+
+Creating one has its own order of checks (the application is looked for after the body, since the body may
+describe one to be made) and its own way with idempotency keys (the claim is kept by the write that keeps
+the message). So `create` is a request's way from beginning to end, written out; its checks are those of
+all operations.
+"""
+
+from functools import lru_cache
+from hashlib import blake2b
+
+import msgspec
+
+from functions.api import atoms
+from functions.api.answers import JSON_HEADERS, Answer, json_answer
+from functions.api.echo import compact
+from functions.api.errors import Refused
+from functions.api.idempotency import KEEP, answered, claim_key
+from functions.api.operations import (
+    APP_ID,
+    Access,
+    Call,
+    NoBody,
+    Operation,
+    authenticated,
+    operation,
+    summary_of,
+)
+from functions.api.posting import JsonObject, MessageIn, read_event, read_message
+from functions.api.queries import Channel, EventTypeNames, Flag, MessageIterator, QueryReader, TimedQuery
+from functions.api.requests import Request
+from functions.api.shapes import ListResponse, list_answer
+from shared.domain import ids
+from shared.domain.application import Application, NewApplication
+from shared.domain.errors import HeliographError, Invalid, UidTaken, Unknown
+from shared.domain.message import Message, NewMessage
+from shared.domain.paging import page_of, scan_by_time
+from shared.domain.timestamps import to_wire
+from shared.ports.messages import MessageFilter
+from shared.ports.outbox import Claim
+from shared.wiring import Service
+
+PAYLOAD_HIDDEN = msgspec.Raw(b"{}")
+PAYLOAD_GONE = msgspec.Raw(b'{"expired":true}')
+
+
+class MessageOut(msgspec.Struct, kw_only=True, rename="camel"):
+    """A message. Its payload is `{}` if content was not asked for, `{"expired":true}` once it is erased."""
+
+    event_id: str | None
+    event_type: str
+    payload: JsonObject
+    channels: list[str] | None
+    id: str
+    timestamp: atoms.Instant
+
+
+class ListResponseMessageOut(ListResponse[MessageOut]):
+    """One page of messages."""
+
+
+class ContentQuery(msgspec.Struct, frozen=True):
+    """Whether to show the payload."""
+
+    with_content: Flag = True
+
+
+class ListQuery(TimedQuery, frozen=True):
+    """Which messages to list, the newest first."""
+
+    iterator: MessageIterator | None = None
+    channel: Channel | None = None
+    event_types: EventTypeNames | None = None
+    with_content: Flag = True
+
+
+# A producer sends the same query string with every message.
+_read_query = lru_cache(maxsize=64)(QueryReader(ContentQuery).read)
+_encode = msgspec.json.Encoder().encode
+
+
+async def create(service: Service, request: Request) -> Answer:
+    """Create a message and have it delivered to every endpoint that wants it.
+
+    Raises:
+        HeliographError: It was not accepted.
+        Refused: The request is not one that could be accepted.
+    """
+    show = _read_query(request.query_string).with_content
+    token = authenticated(service, request, Access.ORGANIZATION)
+    key = claim_key(request)
+    try:
+        app_key = atoms.limited(request.path[APP_ID], "path", "app_id_or_uid")
+        new, new_application = read_message(await request.body())
+        application = await _application_for(service, token.org_id, app_key, new_application)
+        return await post(service, application, new, key, show=show)
+    except (HeliographError, Refused):
+        # A key that has been answered is answered again, whatever the repeat looks like.
+        earlier = None if key is None else await answered(service, key)
+        if earlier is None:
+            raise
+        return earlier
+
+
+async def post(
+    service: Service, application: Application, new: NewMessage, key: bytes | None, *, show: bool
+) -> Answer:
+    """Have a message accepted.
+
+    Args:
+        service: Ours.
+        application: Whose message it is.
+        new: The message.
+        key: What is used up by it; None can be repeated.
+        show: Whether the answer shows the payload.
+
+    Returns:
+        The answer to the producer: this message, or the one that the key was used up by.
+
+    Raises:
+        EventIdTaken: The application has a message with this eventId.
+        Unavailable: Nothing was accepted.
+    """
+    message = service.accept.prepare(application, new)
+    answer = Answer(202, JSON_HEADERS, _encode(_out(message) if show else _out_hidden(message)))
+    claim = None if key is None else Claim(key, answer, message.created_at + KEEP)
+    return await service.accept(message, claim) or answer
+
+
+async def post_from_queue(service: Service, body: bytes, message_id: str | None) -> None:
+    """Have an event accepted that a backend sent as a queue message.
+
+    Handed over again, or sent again under the same id with the same body, it is accepted once.
+
+    Args:
+        service: Ours.
+        body: An object with `orgId`, `appId` (id or uid) and `message`, the body of the HTTP request.
+        message_id: The sender's id of the queue message.
+
+    Raises:
+        Invalid: The body breaks a rule.
+        Unknown: There is no such application, and the message describes none.
+        EventIdTaken: The application has a message with this eventId.
+        Unavailable: Nothing was accepted.
+    """
+    event = read_event(body)
+    new, new_application = read_message(bytes(event.message))
+    application = await _application_for(service, event.org_id, event.app_id, new_application)
+    # With the body: queues that are made anew count their ids from the beginning.
+    key = None if message_id is None else blake2b(message_id.encode() + b":" + body).digest()
+    await post(service, application, new, key, show=False)
+
+
+async def list_all(call: Call[ListQuery, NoBody]) -> Answer:
+    """List the application's messages."""
+    service, query = call.service, call.query
+    scan = scan_by_time(query.window(query.iterator), ids.MESSAGE, service.clock.now())
+    only = MessageFilter(query.channel, query.event_types, payloads=query.with_content)
+    page = page_of(await service.messages.scan(call.application.id, scan, only), scan, lambda row: row.id)
+    return list_answer(ListResponseMessageOut, page, _out if query.with_content else _out_hidden)
+
+
+async def get(call: Call[ContentQuery, NoBody]) -> Answer:
+    """Get a message by its id or eventId."""
+    message = await call.service.messages.get(call.application.id, call.path["msg_id"])
+    return json_answer(200, _out(message) if call.query.with_content else _out_hidden(message))
+
+
+async def _application_for(
+    service: Service, org_id: str, key: str, new: NewApplication | None
+) -> Application:
+    """The application of a message; made if there is none and the message describes it.
+
+    Raises:
+        Unknown: There is none, and the message describes none.
+        Invalid: There is none, and the one described is another.
+    """
+    try:
+        return await service.directory.application(org_id, key)
+    except Unknown:
+        if new is None:
+            raise
+    where = ("body", "application", "uid")
+    if new.uid is None:
+        raise Invalid(
+            where, "Application uid is required to make the application.", "application_uid_missing"
+        )
+    if new.uid != key:
+        raise Invalid(where, "Application uid does not match the path.", "application_uid_mismatch")
+    try:
+        return await service.catalogue.add_application(org_id, new)
+    except UidTaken:  # by another message, in between
+        return await service.directory.application(org_id, key)
+
+
+def _out(message: Message) -> MessageOut:
+    text = message.payload
+    return _shown(message, PAYLOAD_GONE if text is None else msgspec.Raw(compact(text)))
+
+
+def _out_hidden(message: Message) -> MessageOut:
+    return _shown(message, PAYLOAD_HIDDEN)
+
+
+def _shown(message: Message, payload: msgspec.Raw) -> MessageOut:
+    return MessageOut(
+        event_id=message.event_id,
+        event_type=message.event_type,
+        payload=payload,
+        channels=atoms.sorted_names(message.channels),
+        id=message.id,
+        timestamp=to_wire(message.created_at),
+    )
+
+
+CREATE = Operation(
+    name="v1.message.create",
+    method="POST",
+    path="/app/{app_id}/msg",
+    access=Access.ORGANIZATION,
+    successes={202: MessageOut},
+    query=ContentQuery,
+    body=MessageIn,
+    summary=summary_of(create),
+    carry_out=create,
+)
+OPERATIONS = (
+    operation(
+        "v1.message.list",
+        "GET /app/{app_id}/msg",
+        Access.APPLICATION,
+        list_all,
+        {200: ListResponseMessageOut},
+    ),
+    CREATE,
+    operation("v1.message.get", "GET /app/{app_id}/msg/{msg_id}", Access.APPLICATION, get, {200: MessageOut}),
+)

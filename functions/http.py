@@ -1,0 +1,131 @@
+"""The HTTP trigger: one ASGI app that takes every request.
+
+The Functions host hands requests over as a catch-all; the embedded host serves them. The app needs no
+lifespan: what it uses is built by the first request. On its way in, a request passes
+
+1. the net, which turns what nobody foresaw into a 500 with the body `{}`,
+2. the trimming of trailing slashes,
+3. for a message to be created, nothing more: that path leads straight to its operation,
+4. else CORS and the router.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
+
+from functions.api import docs, message
+from functions.api.answers import JSON_HEADERS, Answer, send_answer
+from functions.api.errors import INTERNAL_ERROR, unknown_route
+from functions.api.openapi import document
+from functions.api.operations import APP_ID, PREFIX, answer
+from functions.api.requests import Disconnected, Request
+from functions.api.table import OPERATIONS
+from shared.wiring import service
+
+Respond = Callable[[Request], Awaitable[Answer]]
+
+CORS_MAX_AGE_SECONDS = 600
+
+_BEFORE_APP, _AFTER_APP = f"{PREFIX}/app/", "/msg"
+_SLASHES = f"{_BEFORE_APP}x{_AFTER_APP}".count("/")
+
+
+async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one request, whatever happens."""
+    try:
+        if scope["type"] == "http":
+            await _request(_trimmed(scope), receive, send)
+        else:
+            await _router(scope, receive, send)
+    except Disconnected:
+        return
+    except Exception:  # noqa: BLE001 - the host would answer with a page of its own
+        with suppress(RuntimeError):  # the server's word for an answer that has begun already
+            await send_answer(INTERNAL_ERROR, send)
+
+
+async def _request(scope: Scope, receive: Receive, send: Send) -> None:
+    path: str = scope["path"]
+    if (
+        path.endswith(_AFTER_APP)
+        and scope["method"] == "POST"
+        and path.startswith(_BEFORE_APP)
+        and path.count("/") == _SLASHES
+    ):
+        request = Request(scope, receive, {APP_ID: path[len(_BEFORE_APP) : -len(_AFTER_APP)]})
+        if b"origin" not in request.headers and request.path[APP_ID]:
+            await send_answer(await answer(message.create, service, request), send)
+            return
+    await _with_cors(scope, receive, send)
+
+
+def _trimmed(scope: Scope) -> Scope:
+    path: str = scope["path"]
+    if not path.endswith("/") or path == "/":
+        return scope
+    return {**scope, "path": path.rstrip("/") or "/"}
+
+
+class _Resource:
+    """What is at one path, by method."""
+
+    def __init__(self, by_method: Mapping[str, Respond]) -> None:
+        self._by_method = by_method
+        self._not_allowed = Answer(405, (("allow", ", ".join(by_method)),), b"")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        respond = self._by_method.get(scope["method"])
+        if respond is None:
+            await send_answer(self._not_allowed, send)
+            return
+        await send_answer(await respond(Request(scope, receive, scope["path_params"])), send)
+
+
+async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+    del receive
+    if scope["type"] == "http":
+        await send_answer(unknown_route(scope["path"]), send)
+    else:
+        await send({"type": "websocket.close", "code": 1000})
+
+
+async def _page(make: Callable[[], Answer], request: Request) -> Answer:
+    del request
+    return make()
+
+
+def _openapi() -> Answer:
+    return Answer(200, JSON_HEADERS, document(OPERATIONS))
+
+
+def _pages() -> Iterator[tuple[str, Callable[[], Answer]]]:
+    yield "/", lambda: docs.FRONT_DOOR
+    yield docs.PATH, lambda: docs.PAGE
+    yield docs.OPENAPI_PATH, _openapi
+    for name in docs.ASSETS:
+        yield f"{docs.PATH}/{name}", partial(docs.asset, name)
+
+
+def _routes() -> Iterator[Route]:
+    by_path: defaultdict[str, dict[str, Respond]] = defaultdict(dict)
+    for operation in OPERATIONS:
+        by_path[PREFIX + operation.path][operation.method] = partial(answer, operation.carry_out, service)
+    for path, make in _pages():
+        by_path[path] = dict.fromkeys(("GET", "HEAD"), partial(_page, make))
+    for path, by_method in by_path.items():
+        yield Route(path, _Resource(by_method))
+
+
+_router = Router(list(_routes()), redirect_slashes=False, default=_nowhere)
+_with_cors = CORSMiddleware(
+    _router,
+    allow_origins=["*"],
+    allow_methods=["*"],
+    allow_headers=["*"],
+    max_age=CORS_MAX_AGE_SECONDS,
+)
