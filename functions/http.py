@@ -12,7 +12,7 @@ lifespan: what it uses is built by the first request. On its way in, a request p
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, Router
@@ -20,9 +20,9 @@ from starlette.types import Receive, Scope, Send
 
 from functions.api import docs, message
 from functions.api.answers import JSON_HEADERS, Answer, send_answer
-from functions.api.errors import INTERNAL_ERROR, unknown_route
+from functions.api.errors import unknown_route
 from functions.api.openapi import document
-from functions.api.operations import APP_ID, PREFIX, answer
+from functions.api.operations import APP_ID, PREFIX, answer, internal_error
 from functions.api.requests import Disconnected, Request
 from functions.api.table import OPERATIONS
 from shared.wiring import service
@@ -44,9 +44,9 @@ async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
             await _router(scope, receive, send)
     except Disconnected:
         return
-    except Exception:  # noqa: BLE001 - the host would answer with a page of its own
+    except Exception as wrong:  # noqa: BLE001 - the host would answer with a page of its own
         with suppress(RuntimeError):  # the server's word for an answer that has begun already
-            await send_answer(INTERNAL_ERROR, send)
+            await send_answer(internal_error(wrong, service), send)
 
 
 async def _request(scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,6 +99,7 @@ async def _page(make: Callable[[], Answer], request: Request) -> Answer:
     return make()
 
 
+@cache
 def _openapi() -> Answer:
     return Answer(200, JSON_HEADERS, document(OPERATIONS))
 

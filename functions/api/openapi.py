@@ -7,7 +7,6 @@ shapes are those that SDKs are generated from.
 import inspect
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
 from http import HTTPStatus
 from typing import TypeAlias, cast
 
@@ -45,15 +44,11 @@ _IDEMPOTENCY_KEY: JsonObject = {
 }
 
 
-@cache
 def document(operations: Sequence[Operation]) -> bytes:
     """The OpenAPI document of some operations, as JSON."""
-    shapes = _shapes_of(operations)
     paths: dict[str, JsonObject] = {}
     for operation in operations:
-        paths.setdefault(PREFIX + operation.path, {})[operation.method.lower()] = _described(
-            operation, shapes
-        )
+        paths.setdefault(PREFIX + operation.path, {})[operation.method.lower()] = _described(operation)
     return msgspec.json.encode(
         {
             "openapi": "3.0.3",
@@ -65,21 +60,21 @@ def document(operations: Sequence[Operation]) -> bytes:
             "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
             "paths": paths,
             "components": {
-                "schemas": {name: shape for name, shape in shapes.items() if not name.endswith("Query")},
+                "schemas": _shapes_of(operations),
                 "securitySchemes": {SECURITY: {"type": "http", "scheme": "bearer"}},
             },
         }
     )
 
 
-def _described(operation: Operation, shapes: dict[str, JsonObject]) -> JsonObject:
+def _described(operation: Operation) -> JsonObject:
     described: JsonObject = {
         "operationId": operation.name,
         "tags": [operation.tag],
         "summary": operation.summary,
         "parameters": [
             *_path_parameters(operation.path),
-            *_query_parameters(shapes[operation.query.__name__]),
+            *_query_parameters(operation.query),
         ],
         "responses": _responses(operation),
     }
@@ -103,8 +98,10 @@ def _path_parameters(path: str) -> Iterator[JsonObject]:
         }
 
 
-def _query_parameters(shape: JsonObject) -> Iterator[JsonObject]:
-    for name, schema in cast("dict[str, JsonObject]", shape.get("properties", {})).items():
+def _query_parameters(query: Shape) -> Iterator[JsonObject]:
+    shape = _tidied(msgspec.json.schema(query)["$defs"][query.__name__])
+    for name, schema in cast("dict[str, JsonObject]", shape["properties"]).items():
+        schema.pop("nullable", None)  # a parameter is there or absent
         yield {"name": name, "in": "query", "required": False, "schema": schema}
 
 
@@ -147,26 +144,20 @@ def _shapes_of(operations: Sequence[Operation]) -> dict[str, JsonObject]:
     """The schema of every shape that the operations name, and of those inside them."""
     named: set[Shape] = {HttpErrorOut, HTTPValidationError}
     for operation in operations:
-        named.update(shape for shape in (operation.query, operation.body) if shape is not None)
-        named.update(shape for shape in operation.successes.values() if shape is not None)
+        named.update(shape for shape in (operation.body, *operation.successes.values()) if shape is not None)
     in_order = sorted(named, key=lambda shape: shape.__name__)
     _, schemas = msgspec.json.schema_components(in_order, ref_template=REFERENCE)
-    wire_names = {shape.__name__: _wire_names(shape) for shape in named}
-    return {name: _tidied(schema, wire_names.get(name, {})) for name, schema in sorted(schemas.items())}
+    return {name: _tidied(schema) for name, schema in sorted(schemas.items())}
 
 
-def _wire_names(shape: Shape) -> dict[str, str]:
-    return {field.name: field.encode_name for field in msgspec.structs.fields(shape)}
-
-
-def _tidied(schema: JsonObject, wire_names: dict[str, str]) -> JsonObject:
+def _tidied(schema: JsonObject) -> JsonObject:
     """A shape's schema as version 3.0 wants it, with its docstring spread over its fields."""
     tidy = cast("JsonObject", _as_in_3_0(schema))
     about = inspect.cleandoc(str(tidy.get("description", "")))
     tidy["description"], _, attributes = about.partition("\n\nAttributes:\n")
     properties = cast("dict[str, JsonObject]", tidy.get("properties", {}))
     for name, text in _ABOUT_ATTRIBUTE(attributes):
-        described = properties[wire_names[name]]
+        described = properties[name if name in properties else _camel(name)]
         described["description"] = re.sub(r"\s+", " ", text)
         if "$ref" in described:
             described["allOf"] = [{"$ref": described.pop("$ref")}]
@@ -176,6 +167,11 @@ def _tidied(schema: JsonObject, wire_names: dict[str, str]) -> JsonObject:
         if field.pop(REQUIRED, False):
             tidy["required"] = [*cast("list[Json]", tidy.get("required", [])), name]
     return tidy
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.title, others))
 
 
 def _as_in_3_0(schema: Json) -> Json:

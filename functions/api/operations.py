@@ -203,7 +203,7 @@ async def answer(carry_out: CarryOut, service: Callable[[], Service], request: R
     except Disconnected:
         raise
     except Exception as wrong:  # noqa: BLE001 - no error of any kind may leave the client without an answer
-        return answer_for(wrong) or _internal_error(wrong, service)
+        return answer_for(wrong) or internal_error(wrong, service)
 
 
 def summary_of(run: Callable[..., object]) -> str:
@@ -211,7 +211,7 @@ def summary_of(run: Callable[..., object]) -> str:
     return (run.__doc__ or "").strip().partition("\n")[0]
 
 
-def _internal_error(wrong: Exception, service: Callable[[], Service]) -> Answer:
+def internal_error(wrong: Exception, service: Callable[[], Service]) -> Answer:
     """Tell ourselves where it went wrong, without the values, which may be payloads or secrets."""
     last = traceback.extract_tb(wrong.__traceback__)[-1]
     with suppress(Exception):  # the service may be what is broken

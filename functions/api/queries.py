@@ -132,7 +132,7 @@ def _check_date_of(key: str) -> None:
 
 Flag = Annotated[bool, Reads(_flag)]
 Limit = Annotated[int, msgspec.Meta(ge=0, le=MAX_LIMIT), Reads(_limit)]
-At = Annotated[datetime, Reads(_instant)]
+At = Annotated[datetime, msgspec.Meta(extra_json_schema={"format": "date-time"}), Reads(_instant)]
 Order = Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["ascending", "descending"]}), Reads(_order)]
 Channel = Annotated[Limited, Reads(named("channel"))]
 EventTypeNames = Annotated[frozenset[str], Reads(named("event_types"), many=True)]
