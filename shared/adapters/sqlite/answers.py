@@ -1,0 +1,81 @@
+"""Answers to requests with an idempotency key, on SQLite."""
+
+import sqlite3
+from datetime import datetime
+
+import msgspec
+
+from shared.adapters.sqlite import columns
+from shared.adapters.sqlite.rows import ANSWER
+from shared.adapters.sqlite.writer import Writer
+from shared.ports.answers import Begun, StoredAnswer
+
+_headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
+
+
+class SqliteAnswers:
+    """See `shared.ports.answers.Answers`."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def begin(self, key: bytes, *, now: datetime, lock_until: datetime) -> StoredAnswer | Begun:
+        at = columns.micros(now)
+
+        def take(connection: sqlite3.Connection) -> StoredAnswer | Begun:
+            answer = find(connection, key, at)
+            if answer is None:
+                put(connection, (key, None, None, None, columns.micros(lock_until)))
+                return Begun.MINE
+            return answer
+
+        return await self._writer.run(take)
+
+    async def finish(self, key: bytes, answer: StoredAnswer, *, expires_at: datetime) -> None:
+        row = row_of(key, answer, expires_at)
+
+        def keep(connection: sqlite3.Connection) -> None:
+            put(connection, row)
+
+        await self._writer.run(keep)
+
+    async def give_up(self, key: bytes) -> None:
+        def free(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM answer WHERE key = ? AND status IS NULL", (key,))
+
+        await self._writer.run(free)
+
+    async def forget(self, *, before: datetime, limit: int) -> int:
+        def remove(connection: sqlite3.Connection) -> int:
+            return connection.execute(
+                "DELETE FROM answer WHERE key IN"
+                " (SELECT key FROM answer WHERE ends_at < ? ORDER BY ends_at LIMIT ?)",
+                (columns.micros(before), limit),
+            ).rowcount
+
+        return await self._writer.run(remove)
+
+
+def row_of(key: bytes, answer: StoredAnswer, expires_at: datetime) -> columns.Row:
+    """The row of table `answer`."""
+    headers = msgspec.json.encode(answer.headers).decode()
+    return (key, answer.status, headers, answer.body, columns.micros(expires_at))
+
+
+def find(connection: sqlite3.Connection, key: bytes, now: int) -> StoredAnswer | Begun | None:
+    """What is kept for a key at an instant: an answer, somebody's lock, or nothing that still counts."""
+    rows = connection.execute(
+        "SELECT status, headers, body FROM answer WHERE key = ? AND ends_at > ?", (key, now)
+    ).fetchall()
+    if not rows:
+        return None
+    status, headers, body = rows[0]
+    if status is None:
+        return Begun.SOMEONE_ELSES
+    return StoredAnswer(status, _headers(headers), body)
+
+
+def put(connection: sqlite3.Connection, row: columns.Row) -> None:
+    """Keep an answer or a lock in place of what was kept for its key."""
+    connection.execute("DELETE FROM answer WHERE key = ?", row[:1])
+    ANSWER.insert(connection, row)

@@ -1,0 +1,91 @@
+"""Applications on SQLite."""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+
+from shared.adapters.sqlite import columns
+from shared.adapters.sqlite.readers import Readers
+from shared.adapters.sqlite.writer import Writer
+from shared.domain.application import Application
+from shared.domain.errors import UidTaken, Unknown
+from shared.domain.paging import Scan
+
+_SELECT = (
+    "SELECT id, org_id, name, uid, throttle_rate, metadata, created_at, updated_at FROM application"
+    " WHERE org_id = ? AND removed_at IS NULL"
+)
+
+
+class SqliteApplications:
+    """See `shared.ports.applications.Applications`."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    async def add(self, application: Application) -> None:
+        row = (
+            application.org_id,
+            application.id,
+            application.name,
+            application.uid,
+            application.throttle_rate,
+            columns.mapping_text(application.metadata),
+            columns.micros(application.created_at),
+            columns.micros(application.updated_at),
+        )
+
+        def insert(connection: sqlite3.Connection) -> None:
+            try:
+                connection.execute("INSERT INTO application VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", row)
+            except sqlite3.IntegrityError as taken:
+                if application.uid is None:
+                    raise
+                raise UidTaken("application", application.uid) from taken
+
+        await self._writer.run(insert)
+
+    async def get(self, org_id: str, key: str) -> Application:
+        def look(connection: sqlite3.Connection) -> Application:
+            for column in ("id", "uid"):
+                row = connection.execute(f"{_SELECT} AND {column} = ?", (org_id, key)).fetchone()
+                if row is not None:
+                    return _application(row)
+            raise Unknown("application", key)
+
+        return await self._readers.run(look)
+
+    async def scan(self, org_id: str, scan: Scan) -> Sequence[Application]:
+        condition, parameters = columns.within(scan, "id")
+        sql = _SELECT + condition + columns.in_order(scan, "id")
+
+        def look(connection: sqlite3.Connection) -> Sequence[Application]:
+            return [_application(row) for row in connection.execute(sql, (org_id, *parameters))]
+
+        return await self._readers.run(look)
+
+    async def remove(self, org_id: str, app_id: str, *, at: datetime) -> None:
+        def update(connection: sqlite3.Connection) -> None:
+            done = connection.execute(
+                "UPDATE application SET removed_at = ?, uid = NULL"
+                " WHERE org_id = ? AND id = ? AND removed_at IS NULL",
+                (columns.micros(at), org_id, app_id),
+            )
+            if not done.rowcount:
+                raise Unknown("application", app_id)
+
+        await self._writer.run(update)
+
+
+def _application(row: tuple[str, str, str, str | None, int | None, str, int, int]) -> Application:
+    return Application(
+        id=row[0],
+        org_id=row[1],
+        name=row[2],
+        uid=row[3],
+        throttle_rate=row[4],
+        metadata=columns.mapping_of(row[5]),
+        created_at=columns.instant(row[6]),
+        updated_at=columns.instant(row[7]),
+    )

@@ -1,0 +1,149 @@
+"""Endpoints on SQLite."""
+
+# ruff: noqa: S608 - statements are put together from names of ours; what callers say travels as parameters
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from shared.adapters.sqlite import columns
+from shared.adapters.sqlite.readers import Readers
+from shared.adapters.sqlite.writer import Writer
+from shared.domain.endpoint import Endpoint, SealedKey
+from shared.domain.errors import UidTaken, Unknown
+from shared.domain.paging import Scan
+
+_COLUMNS = (
+    "id, app_id, org_id, url, description, version, disabled, uid, throttle_rate, event_types, channels,"
+    " metadata, headers, keys, failing_since, created_at, updated_at"
+)
+_SELECT = f"SELECT {_COLUMNS} FROM endpoint WHERE app_id = ? AND removed_at IS NULL"
+_INSERT = f"INSERT INTO endpoint ({_COLUMNS}) VALUES ({', '.join('?' * 17)})"
+_LIVE_ONE = "WHERE app_id = ? AND id = ? AND removed_at IS NULL"
+
+# Bytes as base64 text, instants as microseconds.
+_keys = msgspec.json.Decoder(list[tuple[bytes, int | None]]).decode
+
+
+class SqliteEndpoints:
+    """See `shared.ports.endpoints.Endpoints`."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    async def add(self, endpoint: Endpoint) -> None:
+        row = _row(endpoint)
+
+        def insert(connection: sqlite3.Connection) -> None:
+            try:
+                connection.execute(_INSERT, row)
+            except sqlite3.IntegrityError as taken:
+                if endpoint.uid is None:
+                    raise
+                raise UidTaken("endpoint", endpoint.uid) from taken
+
+        await self._writer.run(insert)
+
+    async def get(self, app_id: str, key: str) -> Endpoint:
+        def look(connection: sqlite3.Connection) -> Endpoint:
+            for column in ("id", "uid"):
+                row = connection.execute(f"{_SELECT} AND {column} = ?", (app_id, key)).fetchone()
+                if row is not None:
+                    return _endpoint(row)
+            raise Unknown("endpoint", key)
+
+        return await self._readers.run(look)
+
+    async def scan(self, app_id: str, scan: Scan) -> Sequence[Endpoint]:
+        condition, parameters = columns.within(scan, "id")
+        return await self._read(_SELECT + condition + columns.in_order(scan, "id"), (app_id, *parameters))
+
+    async def of_application(self, app_id: str) -> Sequence[Endpoint]:
+        return await self._read(f"{_SELECT} ORDER BY id", (app_id,))
+
+    async def remove(self, app_id: str, endpoint_id: str, *, at: datetime) -> None:
+        sql = f"UPDATE endpoint SET removed_at = ?, uid = NULL {_LIVE_ONE}"
+        if not await self._change(sql, (columns.micros(at), app_id, endpoint_id)):
+            raise Unknown("endpoint", endpoint_id)
+
+    async def disable(self, app_id: str, endpoint_id: str, *, at: datetime) -> bool:
+        sql = f"UPDATE endpoint SET disabled = 1, updated_at = ? {_LIVE_ONE} AND NOT disabled"
+        return await self._change(sql, (columns.micros(at), app_id, endpoint_id))
+
+    async def begin_failing(self, app_id: str, endpoint_id: str, *, at: datetime) -> datetime:
+        def update(connection: sqlite3.Connection) -> datetime:
+            row = connection.execute(
+                f"UPDATE endpoint SET failing_since = coalesce(failing_since, ?) {_LIVE_ONE}"
+                " RETURNING failing_since",
+                (columns.micros(at), app_id, endpoint_id),
+            ).fetchall()
+            return columns.instant(row[0][0]) if row else at
+
+        return await self._writer.run(update)
+
+    async def end_failing(self, app_id: str, endpoint_id: str) -> None:
+        await self._change(f"UPDATE endpoint SET failing_since = NULL {_LIVE_ONE}", (app_id, endpoint_id))
+
+    async def _read(self, sql: str, parameters: columns.Row) -> Sequence[Endpoint]:
+        def look(connection: sqlite3.Connection) -> Sequence[Endpoint]:
+            return [_endpoint(row) for row in connection.execute(sql, parameters)]
+
+        return await self._readers.run(look)
+
+    async def _change(self, sql: str, parameters: columns.Row) -> bool:
+        """Write one statement; say whether there was something to change."""
+
+        def change(connection: sqlite3.Connection) -> bool:
+            return connection.execute(sql, parameters).rowcount > 0
+
+        return await self._writer.run(change)
+
+
+def _row(endpoint: Endpoint) -> columns.Row:
+    return (
+        endpoint.id,
+        endpoint.app_id,
+        endpoint.org_id,
+        endpoint.url,
+        endpoint.description,
+        endpoint.version,
+        endpoint.disabled,
+        endpoint.uid,
+        endpoint.throttle_rate,
+        columns.set_text(endpoint.event_types),
+        columns.set_text(endpoint.channels),
+        columns.mapping_text(endpoint.metadata),
+        columns.mapping_text(endpoint.headers),
+        msgspec.json.encode(
+            [(key.sealed, columns.micros_or_none(key.expires_at)) for key in endpoint.keys]
+        ).decode(),
+        columns.micros_or_none(endpoint.failing_since),
+        columns.micros(endpoint.created_at),
+        columns.micros(endpoint.updated_at),
+    )
+
+
+def _endpoint(row: tuple[Any, ...]) -> Endpoint:
+    return Endpoint(
+        id=row[0],
+        app_id=row[1],
+        org_id=row[2],
+        url=row[3],
+        description=row[4],
+        version=row[5],
+        disabled=bool(row[6]),
+        uid=row[7],
+        throttle_rate=row[8],
+        event_types=columns.set_of(row[9]),
+        channels=columns.set_of(row[10]),
+        metadata=columns.mapping_of(row[11]),
+        headers=columns.mapping_of(row[12]),
+        keys=[SealedKey(sealed, columns.instant_or_none(expires)) for sealed, expires in _keys(row[13])],
+        failing_since=columns.instant_or_none(row[14]),
+        created_at=columns.instant(row[15]),
+        updated_at=columns.instant(row[16]),
+    )

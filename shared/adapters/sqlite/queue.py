@@ -1,0 +1,72 @@
+"""Queues on SQLite, from both sides."""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from shared.adapters.sqlite import columns, work
+from shared.adapters.sqlite.lines import Lines
+from shared.adapters.sqlite.readers import Readers
+from shared.adapters.sqlite.writer import Operation, Writer
+from shared.ports.clock import Clock
+from shared.ports.queue import DeadLetter, Delivery
+
+
+class SqliteQueue:
+    """See `shared.ports.queue`: both `Queue` and `Consumer`."""
+
+    def __init__(self, writer: Writer, readers: Readers, lines: Lines, clock: Clock) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._lines = lines
+        self._clock = clock
+
+    async def send(self, queue: str, body: bytes, *, due_at: datetime | None = None) -> None:
+        now = columns.micros(self._clock.now())
+        due = now if due_at is None else columns.micros(due_at)
+        entry = self._lines.of(queue).enter(body, body, now=now, due=due)
+        table, row = entry.row
+
+        def insert(connection: sqlite3.Connection) -> None:
+            table.insert(connection, row)
+
+        await entry.written_by(self._writer, Operation(insert, together=(entry.row,)))
+
+    async def reject(self, queue: str, body: bytes, *, reason: str) -> None:
+        row = (queue, self._lines.next_sequence(), body, reason, columns.micros(self._clock.now()))
+
+        def add(connection: sqlite3.Connection) -> None:
+            work.add_dead_letter(connection, row)
+
+        await self._writer.run(add)
+
+    async def receive(
+        self, queue: str, *, limit: int, lease: timedelta, patience: timedelta
+    ) -> Sequence[Delivery]:
+        return await self._lines.of(queue).receive(limit, lease, patience)
+
+    async def complete(self, delivery: Delivery) -> None:
+        await self._lines.of(delivery.queue).complete(delivery.sequence)
+
+    async def abandon(self, delivery: Delivery) -> None:
+        await self._lines.of(delivery.queue).abandon(delivery)
+
+    async def bury(self, delivery: Delivery, *, reason: str) -> None:
+        await self._lines.of(delivery.queue).bury(delivery, reason)
+
+    async def renew(self, delivery: Delivery, *, lease: timedelta) -> None:
+        self._lines.of(delivery.queue).renew(delivery, lease)
+
+    async def dead_letters(self, queue: str, *, limit: int) -> Sequence[DeadLetter]:
+        def look(connection: sqlite3.Connection) -> Sequence[DeadLetter]:
+            rows = connection.execute(
+                "SELECT queue, seq, body, reason, died_at FROM dead_letter WHERE queue = ?"
+                " ORDER BY place DESC LIMIT ?",
+                (queue, limit),
+            )
+            return [
+                DeadLetter(name, sequence, body, reason, columns.instant(died_at))
+                for name, sequence, body, reason, died_at in rows
+            ]
+
+        return await self._readers.run(look)

@@ -1,0 +1,122 @@
+"""What the file holds, and how a file of an older release is brought up to it.
+
+`PRAGMA user_version` counts the scripts that a file has seen. A script that has been released is never
+changed. Instants and durations are whole microseconds; sets and objects are JSON text.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from shared.adapters.sqlite.errors import CannotOpen, NewerSchema
+
+APPLICATION_ID = 0x48454C49
+"""Marks the file as ours; `file` and SQLite's own tools show it."""
+
+_FIRST = """
+CREATE TABLE application (
+    org_id TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, uid TEXT, throttle_rate INTEGER,
+    metadata TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, removed_at INTEGER,
+    PRIMARY KEY (org_id, id)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX application_uid ON application (org_id, uid) WHERE uid IS NOT NULL;
+
+CREATE TABLE event_type (
+    org_id TEXT NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL, archived INTEGER NOT NULL,
+    deprecated INTEGER NOT NULL, schemas TEXT, feature_flag TEXT,
+    created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+    PRIMARY KEY (org_id, name)
+) WITHOUT ROWID;
+
+CREATE TABLE endpoint (
+    app_id TEXT NOT NULL, id TEXT NOT NULL, org_id TEXT NOT NULL, url TEXT NOT NULL,
+    description TEXT NOT NULL, version INTEGER NOT NULL, disabled INTEGER NOT NULL,
+    uid TEXT, throttle_rate INTEGER, event_types TEXT, channels TEXT,
+    metadata TEXT NOT NULL, headers TEXT NOT NULL, keys TEXT NOT NULL,
+    failing_since INTEGER, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, removed_at INTEGER,
+    PRIMARY KEY (app_id, id)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX endpoint_uid ON endpoint (app_id, uid) WHERE uid IS NOT NULL;
+
+-- Payloads lie apart and in order of arrival, so that a list of messages reads none of them.
+CREATE TABLE content (
+    seq INTEGER PRIMARY KEY, payload TEXT NOT NULL, expires_at INTEGER NOT NULL
+);
+CREATE INDEX content_expiry ON content (expires_at);
+
+CREATE TABLE message (
+    app_id TEXT NOT NULL, id TEXT NOT NULL, org_id TEXT NOT NULL, event_type TEXT NOT NULL, event_id TEXT,
+    channels TEXT, content INTEGER, payload_expires_at INTEGER NOT NULL, created_at INTEGER NOT NULL,
+    PRIMARY KEY (app_id, id)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX message_event_id ON message (app_id, event_id) WHERE event_id IS NOT NULL;
+
+CREATE TABLE attempt (
+    message_id TEXT NOT NULL, id TEXT NOT NULL, endpoint_id TEXT NOT NULL, app_id TEXT NOT NULL,
+    org_id TEXT NOT NULL, event_type TEXT NOT NULL, channels TEXT, number INTEGER NOT NULL, url TEXT NOT NULL,
+    status INTEGER NOT NULL, code_class INTEGER NOT NULL, response_status_code INTEGER NOT NULL,
+    response TEXT NOT NULL, duration INTEGER NOT NULL, trigger_type INTEGER NOT NULL,
+    made_at INTEGER NOT NULL, next_attempt_at INTEGER,
+    PRIMARY KEY (message_id, id)
+) WITHOUT ROWID;
+-- A list by status or code class is one range of this, and a list by neither a merge of few.
+CREATE INDEX attempt_endpoint ON attempt (endpoint_id, status, code_class, id);
+
+-- status is NULL while somebody works on the answer.
+CREATE TABLE answer (
+    key BLOB PRIMARY KEY, status INTEGER, headers TEXT, body BLOB, ends_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX answer_end ON answer (ends_at);
+
+-- What waits for its time or for room, in the order in which it is handed over …
+CREATE TABLE work_waiting (
+    queue TEXT NOT NULL, due_at INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL,
+    delivery_count INTEGER NOT NULL, enqueued_at INTEGER NOT NULL,
+    PRIMARY KEY (queue, due_at, seq)
+) WITHOUT ROWID;
+-- … and what this process has in hand. The latter stays small, whatever waits.
+CREATE TABLE work_held (
+    seq INTEGER PRIMARY KEY, queue TEXT NOT NULL, due_at INTEGER NOT NULL, body BLOB NOT NULL,
+    delivery_count INTEGER NOT NULL, enqueued_at INTEGER NOT NULL
+);
+CREATE VIEW work AS
+    SELECT queue, due_at, seq, body, delivery_count, enqueued_at FROM work_waiting UNION ALL
+    SELECT queue, due_at, seq, body, delivery_count, enqueued_at FROM work_held;
+
+CREATE TABLE dead_letter (
+    place INTEGER PRIMARY KEY, queue TEXT NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL,
+    reason TEXT NOT NULL, died_at INTEGER NOT NULL
+);
+CREATE INDEX dead_letter_queue ON dead_letter (queue, place);
+
+CREATE TABLE pulse (one INTEGER PRIMARY KEY CHECK (one = 1), beats INTEGER NOT NULL);
+INSERT INTO pulse VALUES (1, 0);
+"""
+
+MIGRATIONS = (_FIRST,)
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring a file up to this release: each missing script in a transaction of its own.
+
+    Raises:
+        NewerSchema: The file has seen more scripts than this release has.
+        CannotOpen: The file holds something else.
+        sqlite3.Error: A script could not be written.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (mark,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables and mark != APPLICATION_ID:
+        raise CannotOpen(path, "it is the database of another program")
+    if version > len(MIGRATIONS):
+        raise NewerSchema(path, "it is newer", found=version, known=len(MIGRATIONS))
+    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        try:
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {script}; PRAGMA application_id = {APPLICATION_ID};"
+                f"PRAGMA user_version = {number}; COMMIT"
+            )
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise

@@ -1,0 +1,97 @@
+"""The journal as JSON lines on a text stream, such as standard error.
+
+Noting appends to a queue in memory; a thread of its own writes. If the stream is slow, the journal loses
+lines rather than holding up deliveries, and says how many.
+"""
+
+from collections import deque
+from datetime import datetime
+from threading import Event, Lock, Thread
+from typing import TextIO
+
+import msgspec
+
+from shared.domain.timestamps import to_wire
+from shared.ports.clock import Clock
+from shared.ports.journal import Fact
+
+LINES_KEPT = 10_000
+"""How many lines may wait to be written."""
+
+REST_SECONDS = 0.05
+"""How long the thread lets lines gather after it has written some."""
+
+_encode = msgspec.json.Encoder().encode
+_Line = tuple[datetime, str, dict[str, Fact]]
+
+
+class JsonLines:
+    """See `shared.ports.journal.Journal`."""
+
+    def __init__(self, stream: TextIO, clock: Clock) -> None:
+        """Write to a stream, which stays open."""
+        self._stream = stream
+        self._now = clock.now
+        self._lines: deque[_Line] = deque()
+        self._dropped = 0
+        self._untold = 0
+        self._something = Event()
+        self._closing = Event()
+        self._writing = Lock()
+        self._thread = Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """How many lines were lost because the stream was slow or broken."""
+        return self._dropped
+
+    def note(self, event: str, **facts: Fact) -> None:
+        if len(self._lines) >= LINES_KEPT:
+            self._lose(1)
+            return
+        self._lines.append((self._now(), event, facts))
+        if not self._something.is_set():
+            self._something.set()
+
+    def close(self) -> None:
+        """Write what is waiting, and end the thread. What is noted later is lost."""
+        self._closing.set()
+        self._something.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._something.wait()
+            self._something.clear()
+            self._write()
+            self._closing.wait(REST_SECONDS)
+        self._write()
+
+    def _write(self) -> None:
+        written = list[str]()
+        while self._lines:
+            written.append(_text(*self._lines.popleft()))
+        if self._untold:
+            untold, self._untold = self._untold, 0
+            written.append(_text(self._now(), "journal.lines_dropped", {"lines": untold}))
+        if not written:
+            return
+        try:
+            self._stream.write("".join(written))
+            self._stream.flush()
+        except (OSError, ValueError):  # gone, full, or closed
+            self._lose(len(written))
+
+    def _lose(self, lines: int) -> None:
+        self._dropped += lines
+        self._untold += lines
+
+
+def _text(at: datetime, event: str, facts: dict[str, Fact]) -> str:
+    line = {"at": to_wire(at), "event": event, **facts}
+    try:
+        return _encode(line).decode() + "\n"
+    except (UnicodeEncodeError, msgspec.MsgspecError, TypeError, OverflowError):
+        # A fact is not what it should be; the line is still worth having.
+        return _encode({key: ascii(value) for key, value in line.items()}).decode() + "\n"

@@ -1,0 +1,127 @@
+"""Every adapter of every port. A suite runs once for each."""
+
+import io
+import json
+import shutil
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from shared.adapters.sealing import KEY_BYTES, AesSecrets
+from shared.adapters.sqlite.store import SqliteStore
+from shared.adapters.system import SystemDice
+from shared.adapters.telemetry.lines import JsonLines
+from shared.ports.answers import Answers
+from shared.ports.applications import Applications
+from shared.ports.attempts import Attempts
+from shared.ports.clock import Clock
+from shared.ports.dice import Dice
+from shared.ports.endpoints import Endpoints
+from shared.ports.event_types import EventTypes
+from shared.ports.journal import Journal
+from shared.ports.messages import Messages
+from shared.ports.outbox import Outbox
+from shared.ports.queue import Consumer, Queue
+from shared.ports.secrets import Secrets
+from tests.clock import MovedClock
+from tests.dice import LoadedDice
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The stores and queues of one deployment.
+
+    Attributes:
+        clock: What they measure leases and due times by.
+        close: End it in good order.
+        reborn: Another process's view of the same, after this one has died without a word.
+    """
+
+    clock: MovedClock
+    applications: Applications
+    event_types: EventTypes
+    endpoints: Endpoints
+    messages: Messages
+    attempts: Attempts
+    answers: Answers
+    outbox: Outbox
+    queue: Queue
+    consumer: Consumer
+    close: Callable[[], Awaitable[None]]
+    reborn: Callable[[], Awaitable["Stores"]]
+
+
+async def sqlite(folder: Path, clock: MovedClock) -> Stores:
+    """On one SQLite file."""
+    store = SqliteStore.open(folder / "heliograph.db", clock)
+    elsewhere = folder / "reborn"
+
+    async def reborn() -> Stores:
+        # The files as they lie there at this moment are what a killed process leaves behind.
+        shutil.copytree(folder, elsewhere)
+        return await sqlite(elsewhere, clock)
+
+    return Stores(
+        clock=clock,
+        applications=store.applications,
+        event_types=store.event_types,
+        endpoints=store.endpoints,
+        messages=store.messages,
+        attempts=store.attempts,
+        answers=store.answers,
+        outbox=store.outbox,
+        queue=store.queue,
+        consumer=store.queue,
+        close=store.close,
+        reborn=reborn,
+    )
+
+
+STORES = [pytest.param(sqlite, id="sqlite")]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A journal, and what it has told.
+
+    Attributes:
+        read: End the journal and read every line.
+    """
+
+    journal: Journal
+    read: Callable[[], Sequence[Mapping[str, object]]]
+
+
+def json_lines() -> Told:
+    """On a text stream."""
+    stream = io.StringIO()
+    journal = JsonLines(stream, MovedClock())
+
+    def read() -> Sequence[Mapping[str, object]]:
+        journal.close()
+        return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+    return Told(journal, read)
+
+
+JOURNALS = [pytest.param(json_lines, id="lines")]
+
+
+def loaded_dice() -> Dice:
+    """The tests' own."""
+    return LoadedDice()
+
+
+DICE = [pytest.param(SystemDice, id="system"), pytest.param(loaded_dice, id="loaded")]
+
+
+def aes(key: bytes) -> Secrets:
+    """AES-256-GCM."""
+    return AesSecrets(key)
+
+
+SECRETS = [pytest.param(aes, id="aes")]
+
+__all__ = ["DICE", "JOURNALS", "KEY_BYTES", "SECRETS", "STORES", "Clock", "Stores", "Told"]

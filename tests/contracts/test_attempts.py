@@ -1,0 +1,168 @@
+"""What `shared.ports.attempts` promises."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+
+from shared.domain.attempt import Attempt, Status, Trigger
+from shared.domain.errors import Unavailable, Unknown
+from shared.domain.paging import Scan
+from shared.ports.attempts import AttemptFilter
+from tests.clock import NOON
+from tests.contracts.adapters import Stores
+from tests.contracts.scans import EVERYTHING, expected, on_one_store, scans
+from tests.makers import a_failed_attempt, a_message, an_application, an_attempt, an_endpoint
+
+ACME = an_application()
+MESSAGE = a_message(ACME)
+ENDPOINT = an_endpoint(ACME)
+OTHER_ENDPOINT = an_endpoint(ACME)
+SECOND = timedelta(seconds=1)
+ANY = AttemptFilter()
+
+
+async def recorded(stores: Stores, *attempts: Attempt) -> None:
+    for attempt in attempts:
+        await stores.outbox.record(attempt, None)
+
+
+async def test_a_recorded_attempt_is_read_as_it_was(stores: Stores) -> None:
+    attempt = a_failed_attempt(
+        MESSAGE,
+        ENDPOINT,
+        channels=frozenset({"b", "a"}),
+        number=3,
+        response="\N{SNOWMAN}\x00 not json",
+        response_status_code=302,
+        duration=timedelta(seconds=29, microseconds=1),
+        next_attempt_at=NOON + timedelta(microseconds=1),
+    )
+    manual = an_attempt(MESSAGE, ENDPOINT, number=0, trigger=Trigger.MANUAL)
+    await recorded(stores, attempt, manual)
+
+    assert await stores.attempts.get(MESSAGE.id, attempt.id) == attempt
+    assert await stores.attempts.get(MESSAGE.id, manual.id) == manual
+
+
+async def test_an_attempt_of_another_message_is_unknown(stores: Stores) -> None:
+    attempt = an_attempt(a_message(ACME), ENDPOINT)
+    await recorded(stores, attempt)
+
+    with pytest.raises(Unknown) as unknown:
+        await stores.attempts.get(MESSAGE.id, attempt.id)
+    assert (unknown.value.what, unknown.value.key) == ("attempt", attempt.id)
+
+
+LISTED = [
+    an_attempt(MESSAGE, ENDPOINT),
+    an_attempt(MESSAGE, ENDPOINT, response_status_code=299, channels=frozenset({"eu"})),
+    a_failed_attempt(MESSAGE, ENDPOINT, response_status_code=204),
+    a_failed_attempt(MESSAGE, ENDPOINT, response_status_code=0),
+    a_failed_attempt(MESSAGE, ENDPOINT, response_status_code=404, channels=frozenset({'a","eu'})),
+    a_failed_attempt(MESSAGE, ENDPOINT, response_status_code=599, event_type="invoice.refunded"),
+    a_failed_attempt(MESSAGE, ENDPOINT, response_status_code=999, channels=frozenset({"eu", "us"})),
+]
+FILTERS = [
+    (ANY, [0, 1, 2, 3, 4, 5, 6]),
+    (AttemptFilter(status=Status.SUCCESS), [0, 1]),
+    (AttemptFilter(status=Status.FAIL), [2, 3, 4, 5, 6]),
+    (AttemptFilter(status=Status.SENDING), []),
+    (AttemptFilter(status_code_class=0), [3]),
+    (AttemptFilter(status_code_class=200), [0, 1, 2]),
+    (AttemptFilter(status_code_class=300), []),
+    (AttemptFilter(status_code_class=400), [4]),
+    (AttemptFilter(status_code_class=500), [5]),
+    (AttemptFilter(status=Status.FAIL, status_code_class=200), [2]),
+    (AttemptFilter(channel="eu"), [1, 6]),
+    (AttemptFilter(channel="e"), []),
+    (AttemptFilter(event_types=frozenset({"invoice.refunded", "x"})), [5]),
+    (AttemptFilter(event_types=frozenset()), []),
+    (AttemptFilter(status=Status.FAIL, channel="eu"), [6]),
+    (AttemptFilter(endpoint_id=ENDPOINT.id), [0, 1, 2, 3, 4, 5, 6]),
+    (AttemptFilter(endpoint_id=OTHER_ENDPOINT.id), []),
+]
+
+
+@pytest.mark.parametrize(("only", "shown"), FILTERS)
+async def test_lists_show_what_their_filter_lets_through(
+    stores: Stores, only: AttemptFilter, shown: list[int]
+) -> None:
+    await recorded(stores, *LISTED)
+
+    wanted = [LISTED[place] for place in shown]
+    assert await stores.attempts.of_message(MESSAGE.id, EVERYTHING, only) == wanted
+    assert await stores.attempts.of_endpoint(ENDPOINT.id, EVERYTHING, only) == wanted
+
+
+async def test_lists_show_their_own_attempts_only(stores: Stores) -> None:
+    here = an_attempt(MESSAGE, ENDPOINT)
+    there = an_attempt(MESSAGE, OTHER_ENDPOINT)
+    another = an_attempt(a_message(ACME), ENDPOINT)
+    await recorded(stores, here, there, another)
+
+    assert await stores.attempts.of_message(MESSAGE.id, EVERYTHING, ANY) == [here, there]
+    assert await stores.attempts.of_endpoint(ENDPOINT.id, EVERYTHING, ANY) == [here, another]
+    only = AttemptFilter(endpoint_id=OTHER_ENDPOINT.id)
+    assert await stores.attempts.of_message(MESSAGE.id, EVERYTHING, only) == [there]
+
+
+KEYS = [f"atmpt_{letter}" for letter in "0369ADGZadgz"]
+CODES = [0, 200, 404, 500]
+
+
+@on_one_store
+@given(scan=scans(KEYS))
+async def test_a_scan_reads_its_range_in_its_order_and_one_more_than_its_limit(
+    stores: Stores, scan: Scan
+) -> None:
+    """The row too many is how a page knows whether another follows. Statuses and codes are well mixed."""
+    if not await stores.attempts.of_endpoint(ENDPOINT.id, EVERYTHING, ANY):
+        for place, key in enumerate(KEYS):
+            code = CODES[place % 4]
+            status = Status.SUCCESS if code == 200 else Status.FAIL
+            attempt = an_attempt(MESSAGE, ENDPOINT, id=key, response_status_code=code, status=status)
+            await recorded(stores, attempt)
+
+    of_endpoint = await stores.attempts.of_endpoint(ENDPOINT.id, scan, ANY)
+    of_message = await stores.attempts.of_message(MESSAGE.id, scan, ANY)
+    failures = await stores.attempts.of_endpoint(ENDPOINT.id, scan, AttemptFilter(status=Status.FAIL))
+
+    assert [attempt.id for attempt in of_endpoint] == expected(KEYS, scan)
+    assert [attempt.id for attempt in of_message] == expected(KEYS, scan)
+    failed = [key for place, key in enumerate(KEYS) if place % 4 != 1]
+    assert [attempt.id for attempt in failures] == expected(failed, scan)
+
+
+async def test_the_latest_is_the_newest_automatic_attempt_at_each_endpoint(stores: Stores) -> None:
+    """A redelivered dispatch sees by it what has been attempted already; a resend by hand does not count."""
+    first = a_failed_attempt(MESSAGE, ENDPOINT)
+    second = an_attempt(MESSAGE, ENDPOINT, number=2, timestamp=NOON + 5 * SECOND)
+    by_hand = an_attempt(MESSAGE, ENDPOINT, number=0, trigger=Trigger.MANUAL, timestamp=NOON + 9 * SECOND)
+    elsewhere = an_attempt(MESSAGE, OTHER_ENDPOINT)
+    await recorded(stores, second, first, by_hand, elsewhere, an_attempt(a_message(ACME), ENDPOINT))
+
+    assert await stores.attempts.latest(MESSAGE.id) == {ENDPOINT.id: second, OTHER_ENDPOINT.id: elsewhere}
+    assert await stores.attempts.latest("msg_none") == {}
+
+
+async def test_ending_a_chain_leaves_no_retry_announced(stores: Stores) -> None:
+    first = a_failed_attempt(MESSAGE, ENDPOINT)
+    second = a_failed_attempt(MESSAGE, ENDPOINT, number=2, timestamp=NOON + 5 * SECOND)
+    elsewhere = a_failed_attempt(MESSAGE, OTHER_ENDPOINT)
+    await recorded(stores, first, second, elsewhere)
+
+    await stores.attempts.end_chain(MESSAGE.id, ENDPOINT.id)
+
+    for attempt in (first, second):
+        assert (await stores.attempts.get(MESSAGE.id, attempt.id)).next_attempt_at is None
+    assert await stores.attempts.get(MESSAGE.id, elsewhere.id) == elsewhere
+
+
+async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
+    await stores.close()
+
+    with pytest.raises(Unavailable):
+        await stores.attempts.get(MESSAGE.id, "atmpt_1")
+    with pytest.raises(Unavailable):
+        await stores.attempts.end_chain(MESSAGE.id, ENDPOINT.id)

@@ -1,0 +1,175 @@
+"""What `shared.ports.endpoints` promises."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+
+from shared.domain.endpoint import SealedKey
+from shared.domain.errors import UidTaken, Unavailable, Unknown
+from shared.domain.paging import Scan
+from tests.clock import NOON
+from tests.contracts.adapters import Stores
+from tests.contracts.scans import EVERYTHING, expected, on_one_store, scans
+from tests.makers import an_application, an_endpoint
+
+LATER = NOON + timedelta(hours=1)
+ACME = an_application()
+OTHER = an_application()
+
+
+async def test_what_was_added_is_read_by_id_and_by_uid(stores: Stores) -> None:
+    endpoint = an_endpoint(
+        ACME,
+        uid="main",
+        url="https://[2001:db8::1]:8443/h?q=1",
+        description="main",
+        version=2,
+        disabled=True,
+        throttle_rate=10,
+        event_types=frozenset({"b", "a"}),
+        channels=frozenset({"eu"}),
+        metadata={"k": "v"},
+        headers={"X-Zeta": "1", "x-alpha": "2"},
+        keys=[SealedKey(b"\x00\xff new", None), SealedKey(b"old", NOON + timedelta(microseconds=1))],
+        failing_since=NOON,
+        updated_at=LATER,
+    )
+    await stores.endpoints.add(endpoint)
+
+    assert await stores.endpoints.get(ACME.id, endpoint.id) == endpoint
+    assert await stores.endpoints.get(ACME.id, "main") == endpoint
+
+
+async def test_headers_and_keys_keep_their_order_and_casing(stores: Stores) -> None:
+    """The first key signs first, and a receiver may be picky about its headers."""
+    headers = {"X-Zeta": "1", "x-alpha": "2", "X-BETA": "3"}
+    endpoint = an_endpoint(ACME, headers=headers, keys=[SealedKey(b"2", None), SealedKey(b"1", NOON)])
+    await stores.endpoints.add(endpoint)
+
+    found = await stores.endpoints.get(ACME.id, endpoint.id)
+
+    assert list(found.headers) == list(headers)
+    assert [key.sealed for key in found.keys] == [b"2", b"1"]
+
+
+@pytest.mark.parametrize("part", ["event_types", "channels"])
+async def test_no_filter_and_an_empty_one_are_different(stores: Stores, part: str) -> None:
+    """None wants every message, an empty set none."""
+    nothing, everything = an_endpoint(ACME, **{part: frozenset()}), an_endpoint(ACME, **{part: None})
+    await stores.endpoints.add(nothing)
+    await stores.endpoints.add(everything)
+
+    assert await stores.endpoints.of_application(ACME.id) == [nothing, everything]
+
+
+async def test_a_uid_belongs_to_one_live_endpoint_of_the_application(stores: Stores) -> None:
+    await stores.endpoints.add(an_endpoint(ACME, uid="main"))
+
+    with pytest.raises(UidTaken) as taken:
+        await stores.endpoints.add(an_endpoint(ACME, uid="main"))
+    assert (taken.value.what, taken.value.uid) == ("endpoint", "main")
+    await stores.endpoints.add(an_endpoint(OTHER, uid="main"))
+
+
+async def test_another_applications_endpoint_is_unknown(stores: Stores) -> None:
+    endpoint = an_endpoint(OTHER, uid="main")
+    await stores.endpoints.add(endpoint)
+
+    for key in (endpoint.id, "main"):
+        with pytest.raises(Unknown) as unknown:
+            await stores.endpoints.get(ACME.id, key)
+        assert (unknown.value.what, unknown.value.key) == ("endpoint", key)
+    with pytest.raises(Unknown):
+        await stores.endpoints.remove(ACME.id, endpoint.id, at=NOON)
+
+
+async def test_a_removed_endpoint_is_in_no_read_and_frees_its_uid(stores: Stores) -> None:
+    endpoint = an_endpoint(ACME, uid="main")
+    await stores.endpoints.add(endpoint)
+
+    await stores.endpoints.remove(ACME.id, endpoint.id, at=NOON)
+
+    for key in (endpoint.id, "main"):
+        with pytest.raises(Unknown):
+            await stores.endpoints.get(ACME.id, key)
+    assert not await stores.endpoints.scan(ACME.id, EVERYTHING)
+    assert not await stores.endpoints.of_application(ACME.id)
+    with pytest.raises(Unknown):
+        await stores.endpoints.remove(ACME.id, endpoint.id, at=NOON)
+    await stores.endpoints.add(an_endpoint(ACME, uid="main"))
+
+
+async def test_all_live_endpoints_of_an_application_come_in_order_of_id_disabled_ones_too(
+    stores: Stores,
+) -> None:
+    last = an_endpoint(ACME, id="ep_z")
+    first = an_endpoint(ACME, id="ep_A", disabled=True)
+    for endpoint in (last, first, an_endpoint(OTHER)):
+        await stores.endpoints.add(endpoint)
+
+    assert await stores.endpoints.of_application(ACME.id) == [first, last]
+
+
+async def test_disabling_says_whether_it_was_enabled(stores: Stores) -> None:
+    """Whoever disables it first tells the customer, and only once."""
+    endpoint = an_endpoint(ACME)
+    await stores.endpoints.add(endpoint)
+
+    assert await stores.endpoints.disable(ACME.id, endpoint.id, at=LATER)
+    assert not await stores.endpoints.disable(ACME.id, endpoint.id, at=LATER)
+
+    disabled = await stores.endpoints.get(ACME.id, endpoint.id)
+    assert (disabled.disabled, disabled.updated_at) == (True, LATER)
+    await stores.endpoints.remove(ACME.id, endpoint.id, at=LATER)
+    assert not await stores.endpoints.disable(ACME.id, endpoint.id, at=LATER)
+    assert not await stores.endpoints.disable(ACME.id, "ep_none", at=LATER)
+
+
+async def test_failing_since_is_the_first_instant_until_it_is_cleared(stores: Stores) -> None:
+    endpoint = an_endpoint(ACME)
+    await stores.endpoints.add(endpoint)
+
+    assert await stores.endpoints.begin_failing(ACME.id, endpoint.id, at=NOON) == NOON
+    assert await stores.endpoints.begin_failing(ACME.id, endpoint.id, at=LATER) == NOON
+    assert (await stores.endpoints.get(ACME.id, endpoint.id)).failing_since == NOON
+
+    await stores.endpoints.end_failing(ACME.id, endpoint.id)
+    assert (await stores.endpoints.get(ACME.id, endpoint.id)).failing_since is None
+    assert await stores.endpoints.begin_failing(ACME.id, endpoint.id, at=LATER) == LATER
+
+
+async def test_a_removed_endpoint_has_been_failing_since_just_now(stores: Stores) -> None:
+    endpoint = an_endpoint(ACME, failing_since=NOON)
+    await stores.endpoints.add(endpoint)
+    await stores.endpoints.remove(ACME.id, endpoint.id, at=NOON)
+
+    assert await stores.endpoints.begin_failing(ACME.id, endpoint.id, at=LATER) == LATER
+    await stores.endpoints.end_failing(ACME.id, endpoint.id)
+
+
+KEYS = [f"ep_{letter}" for letter in "09AZaz"]
+
+
+@on_one_store
+@given(scan=scans(KEYS))
+async def test_a_scan_reads_its_range_in_its_order_and_one_more_than_its_limit(
+    stores: Stores, scan: Scan
+) -> None:
+    """The row too many is how a page knows whether another follows."""
+    if not await stores.endpoints.of_application(ACME.id):
+        for key in KEYS:
+            await stores.endpoints.add(an_endpoint(ACME, id=key))
+
+    found = await stores.endpoints.scan(ACME.id, scan)
+
+    assert [endpoint.id for endpoint in found] == expected(KEYS, scan)
+
+
+async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
+    await stores.close()
+
+    with pytest.raises(Unavailable):
+        await stores.endpoints.add(an_endpoint(ACME))
+    with pytest.raises(Unavailable):
+        await stores.endpoints.of_application(ACME.id)

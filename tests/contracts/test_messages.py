@@ -1,0 +1,123 @@
+"""What `shared.ports.messages` promises."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+
+from shared.domain.errors import Unavailable, Unknown
+from shared.domain.message import Message
+from shared.domain.paging import Scan
+from shared.ports.messages import MessageFilter
+from tests.clock import NOON
+from tests.contracts.adapters import Stores
+from tests.contracts.scans import EVERYTHING, expected, on_one_store, scans
+from tests.makers import a_dispatch, a_message, an_application
+
+ACME = an_application()
+OTHER = an_application()
+MINUTE = timedelta(minutes=1)
+ANY = MessageFilter()
+
+
+async def accepted(stores: Stores, *messages: Message) -> None:
+    for message in messages:
+        assert await stores.outbox.accept(message, a_dispatch(message), None) is None
+
+
+async def test_an_accepted_message_is_read_by_id_and_by_event_id(stores: Stores) -> None:
+    message = a_message(
+        ACME,
+        event_id="evt-1",
+        channels=frozenset({"b", "a"}),
+        payload='{"b": 1.0,  "a":"\N{SNOWMAN}\\u0000"}',
+        payload_expires_at=NOON + timedelta(days=5, microseconds=1),
+    )
+    await accepted(stores, message)
+
+    assert await stores.messages.get(ACME.id, message.id) == message
+    assert await stores.messages.get(ACME.id, "evt-1") == message
+
+
+async def test_what_the_application_has_not_is_unknown(stores: Stores) -> None:
+    message = a_message(OTHER, event_id="evt-1")
+    await accepted(stores, message)
+
+    for key in (message.id, "evt-1", "msg_none"):
+        with pytest.raises(Unknown) as unknown:
+            await stores.messages.get(ACME.id, key)
+        assert (unknown.value.what, unknown.value.key) == ("message", key)
+
+
+async def test_a_list_reads_payloads_only_if_asked_to(stores: Stores) -> None:
+    message = a_message(ACME)
+    await accepted(stores, message)
+
+    (with_payload,) = await stores.messages.scan(ACME.id, EVERYTHING, ANY)
+    (without,) = await stores.messages.scan(ACME.id, EVERYTHING, MessageFilter(payloads=False))
+
+    assert with_payload == message
+    assert without.payload is None
+    assert without.id == message.id
+
+
+async def test_a_list_shows_what_its_filter_lets_through(stores: Stores) -> None:
+    plain = a_message(ACME)
+    eu = a_message(ACME, channels=frozenset({"eu", "us"}))
+    tricky = a_message(ACME, channels=frozenset({'a","eu'}))
+    refund = a_message(ACME, event_type="invoice.refunded", channels=frozenset({"eu"}))
+    await accepted(stores, plain, eu, tricky, refund, a_message(OTHER))
+
+    async def shown(only: MessageFilter) -> list[Message]:
+        return list(await stores.messages.scan(ACME.id, EVERYTHING, only))
+
+    assert await shown(ANY) == [plain, eu, tricky, refund]
+    assert await shown(MessageFilter(channel="eu")) == [eu, refund]
+    assert await shown(MessageFilter(channel="e")) == []
+    assert await shown(MessageFilter(event_types=frozenset({"invoice.refunded"}))) == [refund]
+    assert await shown(MessageFilter(event_types=frozenset({"invoice.paid", "x"}))) == [plain, eu, tricky]
+    assert await shown(MessageFilter(event_types=frozenset())) == []
+    assert await shown(MessageFilter(channel="eu", event_types=frozenset({"invoice.paid"}))) == [eu]
+
+
+KEYS = [f"msg_{letter}" for letter in "09AZaz"]
+
+
+@on_one_store
+@given(scan=scans(KEYS))
+async def test_a_scan_reads_its_range_in_its_order_and_one_more_than_its_limit(
+    stores: Stores, scan: Scan
+) -> None:
+    """The row too many is how a page knows whether another follows."""
+    if not await stores.messages.scan(ACME.id, EVERYTHING, ANY):
+        await accepted(stores, *(a_message(ACME, id=key) for key in KEYS))
+
+    found = await stores.messages.scan(ACME.id, scan, ANY)
+
+    assert [message.id for message in found] == expected(KEYS, scan)
+
+
+async def test_payloads_that_had_expired_are_erased_a_few_at_a_time(stores: Stores) -> None:
+    """The payload goes, the message stays in view."""
+    instant = NOON + timedelta(days=5, microseconds=1)
+    expired = [a_message(ACME, payload_expires_at=instant) for _ in range(3)]
+    later = a_message(ACME, payload_expires_at=instant + timedelta(microseconds=1))
+    await accepted(stores, *expired, later)
+
+    assert await stores.messages.erase_payloads(expired_at=instant - timedelta(microseconds=1), limit=9) == 0
+    assert await stores.messages.erase_payloads(expired_at=instant, limit=2) == 2
+    assert await stores.messages.erase_payloads(expired_at=instant, limit=2) == 1
+    assert await stores.messages.erase_payloads(expired_at=instant, limit=2) == 0
+
+    for message in expired:
+        assert (await stores.messages.get(ACME.id, message.id)).payload is None
+    assert await stores.messages.get(ACME.id, later.id) == later
+
+
+async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
+    await stores.close()
+
+    with pytest.raises(Unavailable):
+        await stores.messages.get(ACME.id, "msg_1")
+    with pytest.raises(Unavailable):
+        await stores.messages.scan(ACME.id, EVERYTHING, ANY)

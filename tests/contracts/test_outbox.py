@@ -1,0 +1,231 @@
+"""What `shared.ports.outbox` promises."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.errors import EventIdTaken, Unavailable, Unknown
+from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, dispatch_from, retry_from
+from shared.ports.answers import Begun
+from shared.ports.messages import MessageFilter
+from shared.ports.outbox import Claim, DueRetry
+from shared.ports.queue import Delivery
+from tests.clock import NOON
+from tests.contracts.adapters import Stores
+from tests.contracts.scans import EVERYTHING
+from tests.makers import (
+    a_dispatch,
+    a_failed_attempt,
+    a_message,
+    a_retry,
+    an_answer,
+    an_application,
+    an_attempt,
+)
+
+ACME = an_application()
+SECOND = timedelta(seconds=1)
+KEY = b"key"
+BARE = MessageFilter(payloads=False)
+
+
+def a_claim(key: bytes = KEY, answer: bytes = b"first") -> Claim:
+    return Claim(key, an_answer(body=answer), NOON + timedelta(hours=12))
+
+
+async def queued(stores: Stores, queue: str) -> Sequence[Delivery]:
+    return await stores.consumer.receive(queue, limit=100, lease=60 * SECOND, patience=timedelta())
+
+
+async def test_an_accepted_message_is_kept_and_its_dispatch_queued(stores: Stores) -> None:
+    message = a_message(ACME)
+
+    assert await stores.outbox.accept(message, a_dispatch(message), None) is None
+
+    assert await stores.messages.get(ACME.id, message.id) == message
+    (delivery,) = await queued(stores, DISPATCH_QUEUE)
+    assert dispatch_from(delivery.body) == a_dispatch(message)
+    assert delivery.delivery_count == 1
+
+
+async def test_an_accepted_message_survives_a_crash(stores: Stores) -> None:
+    """The first promise: accepted is delivered."""
+    message = a_message(ACME)
+    await stores.outbox.accept(message, a_dispatch(message), a_claim())
+
+    reborn = await stores.reborn()
+
+    assert await reborn.messages.get(ACME.id, message.id) == message
+    (delivery,) = await queued(reborn, DISPATCH_QUEUE)
+    dispatch = dispatch_from(delivery.body)
+    assert dispatch.message_id == message.id
+    # It may have been handed over before the crash, and the payload may have to be read from the store.
+    assert delivery.delivery_count >= 1
+    assert dispatch.payload in {None, message.payload}
+    again = a_message(ACME)
+    assert await reborn.outbox.accept(again, a_dispatch(again), a_claim()) == a_claim().answer
+    await reborn.close()
+
+
+async def test_a_used_claim_answers_as_the_first_time_and_keeps_nothing(stores: Stores) -> None:
+    """A client that repeats a request after a timeout makes no second message."""
+    first, second = a_message(ACME), a_message(ACME)
+
+    assert await stores.outbox.accept(first, a_dispatch(first), a_claim()) is None
+    assert (
+        await stores.outbox.accept(second, a_dispatch(second), a_claim(answer=b"second")) == a_claim().answer
+    )
+
+    with pytest.raises(Unknown):
+        await stores.messages.get(ACME.id, second.id)
+    assert len(await queued(stores, DISPATCH_QUEUE)) == 1
+
+
+async def test_of_many_claims_at_once_one_wins(stores: Stores) -> None:
+    messages = [a_message(ACME) for _ in range(20)]
+
+    answers = await asyncio.gather(
+        *(
+            stores.outbox.accept(message, a_dispatch(message), a_claim(answer=message.id.encode()))
+            for message in messages
+        )
+    )
+
+    (kept,) = await stores.messages.scan(ACME.id, EVERYTHING, BARE)
+    assert [answer.body.decode() for answer in answers if answer is not None] == [kept.id] * 19
+    assert len(await queued(stores, DISPATCH_QUEUE)) == 1
+
+
+async def test_a_claim_that_has_expired_is_free(stores: Stores) -> None:
+    first, second = a_message(ACME), a_message(ACME)
+    await stores.outbox.accept(first, a_dispatch(first), a_claim())
+
+    stores.clock.move(timedelta(hours=12))
+
+    assert await stores.outbox.accept(second, a_dispatch(second), a_claim()) is None
+    assert await stores.messages.get(ACME.id, second.id) == second
+
+
+async def test_a_claim_is_the_answer_to_its_key(stores: Stores) -> None:
+    message = a_message(ACME)
+    await stores.answers.begin(KEY, now=NOON, lock_until=NOON + 5 * SECOND)
+
+    assert await stores.outbox.accept(message, a_dispatch(message), a_claim()) is None
+
+    assert await stores.answers.begin(KEY, now=NOON, lock_until=NOON + SECOND) == a_claim().answer
+
+
+async def test_an_event_id_belongs_to_one_message_of_the_application(stores: Stores) -> None:
+    first, second = a_message(ACME, event_id="evt-1"), a_message(ACME, event_id="evt-1")
+    elsewhere = a_message(event_id="evt-1")
+    await stores.outbox.accept(first, a_dispatch(first), None)
+
+    with pytest.raises(EventIdTaken) as taken:
+        await stores.outbox.accept(second, a_dispatch(second), a_claim())
+    assert taken.value.event_id == "evt-1"
+    assert await stores.outbox.accept(elsewhere, a_dispatch(elsewhere), None) is None
+
+    assert await stores.messages.get(ACME.id, "evt-1") == first
+    assert len(await queued(stores, DISPATCH_QUEUE)) == 2
+    # The claim was not kept, so the key may be used for another message.
+    assert await stores.answers.begin(KEY, now=NOON, lock_until=NOON + SECOND) is Begun.MINE
+
+
+async def test_one_that_is_refused_spoils_no_other(stores: Stores) -> None:
+    """Requests share a transaction; each is answered for itself."""
+    messages = [a_message(ACME, event_id=f"evt-{number // 2}") for number in range(20)]
+
+    answers = await asyncio.gather(
+        *(stores.outbox.accept(message, a_dispatch(message), None) for message in messages),
+        return_exceptions=True,
+    )
+
+    assert [isinstance(answer, EventIdTaken) for answer in answers] == [False, True] * 10
+    kept = await stores.messages.scan(ACME.id, EVERYTHING, BARE)
+    assert [message.id for message in kept] == [message.id for message in messages[::2]]
+    assert len(await queued(stores, DISPATCH_QUEUE)) == 10
+
+
+async def test_a_caller_who_goes_away_loses_nothing(stores: Stores) -> None:
+    """A client that closes its connection while its message is being written does not strand it."""
+    message = a_message(ACME)
+    accepting = asyncio.ensure_future(stores.outbox.accept(message, a_dispatch(message), None))
+    await asyncio.sleep(0)  # noqa: TID251 - lets it begin; no time passes
+    accepting.cancel()
+
+    other = a_message(ACME)
+    await stores.outbox.accept(other, a_dispatch(other), None)
+
+    ids = {dispatch_from(delivery.body).message_id for delivery in await queued(stores, DISPATCH_QUEUE)}
+    kept = {kept.id for kept in await stores.messages.scan(ACME.id, EVERYTHING, BARE)}
+    assert ids == kept
+
+
+async def test_a_recorded_attempt_is_kept_and_its_retry_queued_for_its_time(stores: Stores) -> None:
+    attempt = a_failed_attempt()
+    retry = a_retry(attempt)
+
+    await stores.outbox.record(attempt, DueRetry(retry, NOON + 5 * SECOND))
+
+    assert await stores.attempts.get(attempt.message_id, attempt.id) == attempt
+    assert await queued(stores, RETRY_QUEUE) == []
+    stores.clock.move(5 * SECOND)
+    (delivery,) = await queued(stores, RETRY_QUEUE)
+    assert retry_from(delivery.body) == retry
+
+
+async def test_a_recorded_attempt_and_its_retry_survive_a_crash(stores: Stores) -> None:
+    attempt = a_failed_attempt()
+    await stores.outbox.record(attempt, DueRetry(a_retry(attempt), NOON + 5 * SECOND))
+
+    reborn = await stores.reborn()
+
+    assert await reborn.attempts.get(attempt.message_id, attempt.id) == attempt
+    assert await queued(reborn, RETRY_QUEUE) == []
+    reborn.clock.move(5 * SECOND)
+    (delivery,) = await queued(reborn, RETRY_QUEUE)
+    assert retry_from(delivery.body) == a_retry(attempt)
+    await reborn.close()
+
+
+async def test_recording_an_attempt_twice_keeps_the_first(stores: Stores) -> None:
+    first = a_failed_attempt()
+    second = a_failed_attempt(id=first.id, message_id=first.message_id, response="other")
+    due = DueRetry(a_retry(first), NOON)
+    await stores.outbox.record(first, due)
+
+    await stores.outbox.record(second, due)
+
+    assert await stores.attempts.get(first.message_id, first.id) == first
+    assert len(await queued(stores, RETRY_QUEUE)) >= 1
+
+
+async def test_attempts_that_end_together_are_all_kept(stores: Stores) -> None:
+    attempts = [an_attempt() for _ in range(300)]
+
+    await asyncio.gather(*(stores.outbox.record(attempt, None) for attempt in attempts))
+
+    for attempt in attempts[::50]:
+        assert await stores.attempts.get(attempt.message_id, attempt.id) == attempt
+
+
+async def test_nothing_is_unfinished_that_is_still_queued(stores: Stores) -> None:
+    """A backlog is not queued once more every minute."""
+    message = a_message(ACME)
+    await stores.outbox.accept(message, a_dispatch(message), None)
+    attempt = a_failed_attempt()
+    await stores.outbox.record(attempt, DueRetry(a_retry(attempt), NOON + 5 * SECOND))
+
+    assert not await stores.outbox.unfinished(before=NOON, limit=100)
+
+
+async def test_an_outbox_that_is_out_of_reach_says_so(stores: Stores) -> None:
+    message = a_message(ACME)
+    await stores.close()
+
+    with pytest.raises(Unavailable):
+        await stores.outbox.accept(message, a_dispatch(message), None)
+    with pytest.raises(Unavailable):
+        await stores.outbox.record(a_failed_attempt(), DueRetry(a_retry(a_failed_attempt()), NOON))

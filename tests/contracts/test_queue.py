@@ -1,0 +1,345 @@
+"""What `shared.ports.queue` promises, to senders and to consumers."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.errors import Unavailable
+from shared.ports.queue import Delivery
+from tests.clock import NOON
+from tests.contracts.adapters import Stores
+
+QUEUE = "dispatch"
+SECOND = timedelta(seconds=1)
+LEASE = timedelta(minutes=1)
+NO_PATIENCE = timedelta()
+
+
+async def receive(stores: Stores, limit: int = 100, queue: str = QUEUE) -> Sequence[Delivery]:
+    return await stores.consumer.receive(queue, limit=limit, lease=LEASE, patience=NO_PATIENCE)
+
+
+async def bodies(stores: Stores, limit: int = 100, queue: str = QUEUE) -> list[bytes]:
+    return [delivery.body for delivery in await receive(stores, limit, queue)]
+
+
+async def test_what_was_sent_is_handed_over(stores: Stores) -> None:
+    await stores.queue.send(QUEUE, b"\x00body\xff")
+
+    (delivery,) = await receive(stores)
+
+    assert (delivery.queue, delivery.body, delivery.delivery_count) == (QUEUE, b"\x00body\xff", 1)
+    assert delivery.enqueued_at == NOON
+
+
+async def test_nothing_is_handed_over_to_two_consumers(stores: Stores) -> None:
+    for number in range(10):
+        await stores.queue.send(QUEUE, bytes([number]))
+
+    several = await asyncio.gather(*(bodies(stores, limit=3) for _ in range(5)))
+
+    assert sorted(body for some in several for body in some) == [bytes([number]) for number in range(10)]
+
+
+async def test_an_empty_queue_answers_at_once_without_patience(stores: Stores) -> None:
+    assert await receive(stores) == []
+
+
+async def test_at_most_as_many_as_asked_for_are_handed_over(stores: Stores) -> None:
+    for number in range(5):
+        await stores.queue.send(QUEUE, bytes([number]))
+
+    assert await bodies(stores, limit=2) == [b"\x00", b"\x01"]
+    assert await bodies(stores, limit=2) == [b"\x02", b"\x03"]
+    assert await bodies(stores, limit=2) == [b"\x04"]
+
+
+async def test_queues_are_apart(stores: Stores) -> None:
+    await stores.queue.send("dispatch", b"d")
+    await stores.queue.send("retry", b"r")
+
+    assert await bodies(stores, queue="retry") == [b"r"]
+    assert await bodies(stores, queue="retry") == []
+    assert await bodies(stores, queue="dispatch") == [b"d"]
+
+
+async def test_nothing_is_handed_over_before_it_is_due(stores: Stores) -> None:
+    await stores.queue.send(QUEUE, b"later", due_at=NOON + 5 * SECOND)
+
+    stores.clock.move(5 * SECOND - timedelta(microseconds=1))
+    assert await receive(stores) == []
+    stores.clock.move(timedelta(microseconds=1))
+    (delivery,) = await receive(stores)
+
+    assert (delivery.body, delivery.delivery_count, delivery.enqueued_at) == (b"later", 1, NOON)
+
+
+async def test_the_earliest_due_comes_first(stores: Stores) -> None:
+    for seconds in (3, 1, 2):
+        await stores.queue.send(QUEUE, bytes([seconds]), due_at=NOON + seconds * SECOND)
+    stores.clock.move(10 * SECOND)
+    await stores.queue.send(QUEUE, b"now")
+    await stores.queue.send(QUEUE, b"overdue", due_at=NOON)
+
+    assert await bodies(stores) == [b"overdue", b"\x01", b"\x02", b"\x03", b"now"]
+
+
+async def test_what_was_completed_is_never_handed_over_again(stores: Stores) -> None:
+    await stores.queue.send(QUEUE, b"body")
+    (delivery,) = await receive(stores)
+
+    await stores.consumer.complete(delivery)
+    await stores.consumer.complete(delivery)
+
+    stores.clock.move(10 * LEASE)
+    assert await receive(stores) == []
+    reborn = await stores.reborn()
+    assert await receive(reborn) == []
+    await reborn.close()
+
+
+async def test_what_was_abandoned_is_due_again_at_once(stores: Stores) -> None:
+    await stores.queue.send(QUEUE, b"body")
+    (first,) = await receive(stores)
+
+    await stores.consumer.abandon(first)
+
+    (second,) = await receive(stores)
+    assert (second.sequence, second.body, second.delivery_count) == (first.sequence, b"body", 2)
+    assert second.enqueued_at == first.enqueued_at
+
+
+async def test_what_is_neither_comes_again_when_its_lease_ends(stores: Stores) -> None:
+    """A consumer that hangs costs a delay, not a message."""
+    await stores.queue.send(QUEUE, b"body")
+    await receive(stores)
+
+    stores.clock.move(LEASE - timedelta(microseconds=1))
+    assert await receive(stores) == []
+    stores.clock.move(timedelta(microseconds=1))
+
+    (again,) = await receive(stores)
+    assert (again.body, again.delivery_count) == (b"body", 2)
+    stores.clock.move(LEASE)
+    (once_more,) = await receive(stores)
+    assert once_more.delivery_count == 3
+
+
+async def test_completing_after_the_lease_has_ended_still_counts(stores: Stores) -> None:
+    await stores.queue.send(QUEUE, b"body")
+    (slow,) = await receive(stores)
+    stores.clock.move(LEASE)
+    await receive(stores)
+
+    await stores.consumer.complete(slow)
+
+    stores.clock.move(LEASE)
+    assert await receive(stores) == []
+
+
+async def test_abandoning_after_the_lease_has_ended_takes_it_from_nobody(stores: Stores) -> None:
+    await stores.queue.send(QUEUE, b"body")
+    (slow,) = await receive(stores)
+    stores.clock.move(LEASE)
+    await receive(stores)
+
+    await stores.consumer.abandon(slow)
+    await stores.consumer.renew(slow, lease=10 * LEASE)
+
+    assert await receive(stores) == []
+    stores.clock.move(LEASE)
+    assert len(await receive(stores)) == 1
+
+
+async def test_a_renewed_lease_runs_from_then(stores: Stores) -> None:
+    await stores.queue.send(QUEUE, b"body")
+    (delivery,) = await receive(stores)
+    stores.clock.move(LEASE / 2)
+
+    await stores.consumer.renew(delivery, lease=LEASE)
+
+    stores.clock.move(LEASE - timedelta(microseconds=1))
+    assert await receive(stores) == []
+    stores.clock.move(timedelta(microseconds=1))
+    assert len(await receive(stores)) == 1
+
+
+async def test_a_lease_may_be_made_shorter(stores: Stores) -> None:
+    await stores.queue.send(QUEUE, b"body")
+    (delivery,) = await receive(stores)
+
+    await stores.consumer.renew(delivery, lease=SECOND)
+
+    stores.clock.move(SECOND)
+    assert len(await receive(stores)) == 1
+
+
+async def test_after_a_crash_everything_is_handed_over_again(stores: Stores) -> None:
+    for body in (b"leased", b"abandoned", b"ready"):
+        await stores.queue.send(QUEUE, body)
+    await stores.queue.send(QUEUE, b"later", due_at=NOON + SECOND)
+    _, abandoned = await receive(stores, limit=2)
+    await stores.consumer.abandon(abandoned)
+
+    reborn = await stores.reborn()
+    reborn.clock.move(SECOND)
+
+    counts = {delivery.body: delivery.delivery_count for delivery in await receive(reborn)}
+    assert counts.keys() == {b"leased", b"abandoned", b"ready", b"later"}
+    assert counts[b"leased"] == 2
+    assert counts[b"abandoned"] >= 2
+    assert counts[b"later"] == 1
+    await reborn.close()
+
+
+async def test_a_count_survives_every_crash(stores: Stores) -> None:
+    """Work that kills its process again and again is found out in the end."""
+    await stores.queue.send(QUEUE, b"poison")
+    await receive(stores)
+
+    second = await stores.reborn()
+    (delivery,) = await receive(second)
+
+    assert delivery.delivery_count == 2
+    await second.consumer.abandon(delivery)
+    (delivery,) = await receive(second)
+    assert delivery.delivery_count == 3
+    await second.close()
+
+
+async def test_what_was_buried_is_a_dead_letter_and_never_handed_over(stores: Stores) -> None:
+    await stores.queue.send(QUEUE, b"body")
+    (delivery,) = await receive(stores)
+    stores.clock.move(SECOND)
+
+    await stores.consumer.bury(delivery, reason="failed ten times")
+
+    (letter,) = await stores.consumer.dead_letters(QUEUE, limit=10)
+    assert (letter.queue, letter.body, letter.reason) == (QUEUE, b"body", "failed ten times")
+    assert (letter.sequence, letter.died_at) == (delivery.sequence, NOON + SECOND)
+    stores.clock.move(10 * LEASE)
+    assert await receive(stores) == []
+
+
+async def test_what_was_rejected_is_a_dead_letter(stores: Stores) -> None:
+    await stores.queue.reject(QUEUE, b"{", reason="write a JSON object")
+
+    (letter,) = await stores.consumer.dead_letters(QUEUE, limit=10)
+
+    assert (letter.body, letter.reason, letter.died_at) == (b"{", "write a JSON object", NOON)
+    assert await receive(stores) == []
+
+
+async def test_the_latest_dead_letters_of_a_queue_come_first(stores: Stores) -> None:
+    await stores.queue.send(QUEUE, b"0")
+    (delivery,) = await receive(stores)
+    await stores.queue.reject(QUEUE, b"1", reason="no")
+    await stores.queue.reject("retry", b"x", reason="no")
+    await stores.consumer.bury(delivery, reason="no")
+    await stores.queue.reject(QUEUE, b"2", reason="no")
+
+    letters = await stores.consumer.dead_letters(QUEUE, limit=2)
+
+    assert [letter.body for letter in letters] == [b"2", b"0"]
+    assert len(await stores.consumer.dead_letters(QUEUE, limit=9)) == 3
+
+
+async def test_a_patient_consumer_gets_what_is_sent_meanwhile(stores: Stores) -> None:
+    waiting = asyncio.ensure_future(stores.consumer.receive(QUEUE, limit=5, lease=LEASE, patience=LEASE))
+    await stores.clock.asleep()
+
+    await stores.queue.send(QUEUE, b"body")
+
+    assert [delivery.body for delivery in await waiting] == [b"body"]
+
+
+async def test_a_patient_consumer_gets_what_becomes_due_meanwhile(stores: Stores) -> None:
+    waiting = asyncio.ensure_future(stores.consumer.receive(QUEUE, limit=5, lease=LEASE, patience=LEASE))
+    await stores.clock.asleep()
+    await stores.queue.send(QUEUE, b"later", due_at=NOON + 9 * SECOND)
+    await stores.queue.send(QUEUE, b"sooner", due_at=NOON + 5 * SECOND)
+    await stores.clock.asleep()
+
+    stores.clock.move(5 * SECOND)
+
+    assert [delivery.body for delivery in await waiting] == [b"sooner"]
+
+
+async def test_a_patient_consumer_gets_a_lease_that_ends_meanwhile(stores: Stores) -> None:
+    await stores.queue.send(QUEUE, b"body")
+    await receive(stores)
+    waiting = asyncio.ensure_future(stores.consumer.receive(QUEUE, limit=5, lease=LEASE, patience=10 * LEASE))
+    await stores.clock.asleep()
+
+    stores.clock.move(LEASE)
+
+    assert [delivery.delivery_count for delivery in await waiting] == [2]
+
+
+async def test_patience_ends(stores: Stores) -> None:
+    waiting = asyncio.ensure_future(stores.consumer.receive(QUEUE, limit=5, lease=LEASE, patience=SECOND))
+    await stores.clock.asleep()
+
+    stores.clock.move(SECOND)
+
+    assert await waiting == []
+
+
+async def test_a_consumer_that_stops_waiting_takes_nothing_with_it(stores: Stores) -> None:
+    waiting = asyncio.ensure_future(stores.consumer.receive(QUEUE, limit=5, lease=LEASE, patience=LEASE))
+    await stores.clock.asleep()
+    waiting.cancel()
+    await asyncio.wait([waiting])
+
+    await stores.queue.send(QUEUE, b"body")
+
+    assert await bodies(stores) == [b"body"]
+
+
+async def test_more_than_memory_has_room_for_is_handed_over_in_order(stores: Stores) -> None:
+    """A backlog neither fills the memory nor starves what was queued first."""
+    total = 3_000
+    await asyncio.gather(*(stores.queue.send(QUEUE, number.to_bytes(2)) for number in range(total)))
+    taken = list(await receive(stores, limit=100))
+    await asyncio.gather(
+        *(stores.queue.send(QUEUE, number.to_bytes(2)) for number in range(total, total + 100))
+    )
+
+    while some := await receive(stores, limit=100):
+        taken += some
+
+    assert [int.from_bytes(delivery.body) for delivery in taken] == list(range(total + 100))
+    assert {delivery.delivery_count for delivery in taken} == {1}
+
+
+async def test_a_queue_full_of_one_kind_of_work_leaves_the_other_alone(stores: Stores) -> None:
+    for _ in range(20):
+        await stores.queue.send("retry", bytes(2**20))
+
+    await stores.queue.send("dispatch", b"body")
+
+    assert await bodies(stores, queue="dispatch") == [b"body"]
+    assert len(await bodies(stores, queue="retry")) == 20
+
+
+async def test_a_queue_that_is_out_of_reach_says_so(stores: Stores) -> None:
+    await stores.queue.send(QUEUE, b"body")
+    (delivery,) = await receive(stores)
+    waiting = asyncio.ensure_future(stores.consumer.receive(QUEUE, limit=5, lease=LEASE, patience=LEASE))
+    await stores.clock.asleep()
+    await stores.close()
+
+    with pytest.raises(Unavailable):
+        await waiting
+    with pytest.raises(Unavailable):
+        await receive(stores)
+    with pytest.raises(Unavailable):
+        await stores.queue.send(QUEUE, b"body")
+    with pytest.raises(Unavailable):
+        await stores.queue.reject(QUEUE, b"body", reason="no")
+    with pytest.raises(Unavailable):
+        await stores.consumer.complete(delivery)
+    with pytest.raises(Unavailable):
+        await stores.consumer.abandon(delivery)
