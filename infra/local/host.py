@@ -160,7 +160,7 @@ async def _stop(
     journal: Journal,
 ) -> None:
     """Steps 5 to 7."""
-    journal.note("host.stopping")
+    journal.note("host.stop_began")
     # 5.
     for driving in running:
         driving.cancel()
