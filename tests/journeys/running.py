@@ -44,12 +44,15 @@ class Running:
         }
         self._process: asyncio.subprocess.Process | None = None
         self._token = ""
+        self._clients: list[SvixAsync] = []
 
     async def __aenter__(self) -> Self:
         await self.starts()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for client in self._clients:
+            await client._httpx_client.aclose()  # the SDK has no way to close it
         if self._process is not None:
             await self.killed()
 
@@ -76,7 +79,9 @@ class Running:
 
     def svix(self) -> SvixAsync:
         """The SDK that people already use, pointed here."""
-        return SvixAsync(self.token, SvixOptions(server_url=self.url))
+        client = SvixAsync(self.token, SvixOptions(server_url=self.url))
+        self._clients.append(client)
+        return client
 
     async def starts(self) -> None:
         """Start it, and return when it takes requests."""
@@ -88,7 +93,7 @@ class Running:
         self.output = []
         async with asyncio.timeout(PATIENCE.total_seconds()):
             await self._read_until("curl")
-        self._token = await self.run("token")
+        self._token = next(line.split()[1] for line in self.output if line.strip().startswith("token"))
 
     async def stopped(self) -> int:
         """Ask it to stop (SIGTERM), and return its exit status."""

@@ -53,8 +53,9 @@ async def test_one_event_arrives_signed_and_is_recorded(svix: SvixAsync, receive
     (received,) = await receiver.got(1)
     secret = (await svix.endpoint.get_secret("acme", endpoint.id)).key
     headers = {name.lower(): value for name, value in received.headers}
-    assert StandardWebhook(secret).verify(received.body, headers) == {"b": 1, "a": "ü"}
-    assert SvixWebhook(secret).verify(received.body, headers) == {"b": 1, "a": "ü"}
+    StandardWebhook(secret).verify(received.body, headers)
+    SvixWebhook(secret).verify(received.body, headers)
+    assert json.loads(received.body) == {"b": 1, "a": "ü"}
     assert headers["webhook-id"] == sent.id
     assert headers["content-type"] == "application/json"
 
@@ -89,7 +90,7 @@ async def test_a_repeated_key_is_answered_and_not_sent_again(
     await with_endpoint(svix, receiver)
     message = MessageIn(event_type="order.paid", payload={"id": 1})
     first = await svix.message.create("acme", message, MessageCreateOptions(idempotency_key="once"))
-    await receiver.got(1)
+    await one_attempt(svix, "acme", first.id)
     await service.killed()
     await service.starts()
     again = await svix.message.create("acme", message, MessageCreateOptions(idempotency_key="once"))
