@@ -54,7 +54,7 @@ class Running:
         for client in self._clients:
             await client._httpx_client.aclose()  # the SDK has no way to close it
         if self._process is not None:
-            await self.killed()
+            assert await self.stopped() == 0
 
     @property
     def url(self) -> str:
@@ -92,7 +92,7 @@ class Running:
             )  # fmt: skip
         self.output = []
         async with asyncio.timeout(PATIENCE.total_seconds()):
-            await self._read_until("curl")
+            await self._read_until("endpoint")
         self._token = next(line.split()[1] for line in self.output if line.strip().startswith("token"))
 
     async def stopped(self) -> int:
