@@ -5,13 +5,14 @@ import json
 import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from shared.adapters.sealing import KEY_BYTES, AesSecrets
+from shared.adapters.sealing import AesSecrets
 from shared.adapters.sqlite.store import SqliteStore
-from shared.adapters.system import SystemDice
+from shared.adapters.system import SystemClock, SystemDice
 from shared.adapters.telemetry.lines import JsonLines
 from shared.ports.answers import Answers
 from shared.ports.applications import Applications
@@ -124,4 +125,28 @@ def aes(key: bytes) -> Secrets:
 
 SECRETS = [pytest.param(aes, id="aes")]
 
-__all__ = ["DICE", "JOURNALS", "KEY_BYTES", "SECRETS", "STORES", "Clock", "Stores", "Told"]
+
+@dataclass(frozen=True)
+class Ticking:
+    """A clock, and how its time passes.
+
+    Attributes:
+        move: Let time pass if it does not do so by itself.
+    """
+
+    clock: Clock
+    move: Callable[[timedelta], None]
+
+
+def system_clock() -> Ticking:
+    """The machine's, which moves by itself."""
+    return Ticking(SystemClock(), lambda _: None)
+
+
+def moved_clock() -> Ticking:
+    """The tests' own."""
+    clock = MovedClock()
+    return Ticking(clock, clock.move)
+
+
+CLOCKS = [pytest.param(system_clock, id="system"), pytest.param(moved_clock, id="moved")]

@@ -37,7 +37,7 @@ class JsonLines:
         self._untold = 0
         self._something = Event()
         self._closing = Event()
-        self._writing = Lock()
+        self._counting = Lock()
         self._thread = Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -69,23 +69,25 @@ class JsonLines:
         self._write()
 
     def _write(self) -> None:
-        written = list[str]()
+        written, untold = list[str](), self._untold
         while self._lines:
             written.append(_text(*self._lines.popleft()))
-        if self._untold:
-            untold, self._untold = self._untold, 0
-            written.append(_text(self._now(), "journal.lines_dropped", {"lines": untold}))
-        if not written:
+        if not written and not untold:
             return
+        told = _text(self._now(), "journal.lines_dropped", {"lines": untold}) if untold else ""
         try:
-            self._stream.write("".join(written))
+            self._stream.write("".join(written) + told)
             self._stream.flush()
         except (OSError, ValueError):  # gone, full, or closed
             self._lose(len(written))
+        else:
+            with self._counting:
+                self._untold -= untold
 
     def _lose(self, lines: int) -> None:
-        self._dropped += lines
-        self._untold += lines
+        with self._counting:
+            self._dropped += lines
+            self._untold += lines
 
 
 def _text(at: datetime, event: str, facts: dict[str, Fact]) -> str:
