@@ -36,8 +36,10 @@ class Phonebook:
     """Knows the addresses that it was told, and no others."""
 
     entries: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
 
     async def addresses_of(self, host: str) -> Sequence[str]:
+        self.asked.append(host)
         if host not in self.entries:
             raise OSError(None, "Domain name not found")
         return self.entries[host]
@@ -360,6 +362,8 @@ async def test_the_second_try_delivers(sender: Sender, receiver: Receiver) -> No
         b"HTTP/1.1 200 OK\r\nx: " + b"y" * 1_000_000 + b"\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 100_000 + b"\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot a size\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;" + b"x" * 1_000_000 + b"\r\na\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nx: " + b"y" * 1_000_000 + b"\r\n\r\n",
     ],
     ids=[
         "TLS",
@@ -370,6 +374,8 @@ async def test_the_second_try_delivers(sender: Sender, receiver: Receiver) -> No
         "endless line",
         "endless head",
         "no size",
+        "endless size",
+        "endless trailer",
     ],
 )
 async def test_what_is_not_http_is_a_failure(sender: Sender, receiver: Receiver, raw: bytes) -> None:
@@ -380,6 +386,16 @@ async def test_what_is_not_http_is_a_failure(sender: Sender, receiver: Receiver,
     assert answer.failure is Failure.CONNECTION
     assert answer.body.startswith("error making request: ")
     assert len(receiver.requests) == 1
+
+
+async def test_a_receiver_that_is_about_to_answer_for_ever_is_a_failure(
+    sender: Sender, receiver: Receiver
+) -> None:
+    receiver.answers_raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 50_000)
+
+    answer = await sender.send(post(receiver.url))
+
+    assert (answer.status_code, answer.failure) == (0, Failure.CONNECTION)
 
 
 async def test_a_receiver_that_is_down_is_a_failure(sender: Sender, receiver: Receiver) -> None:
@@ -400,6 +416,27 @@ async def test_a_receiver_that_comes_back_gets_the_next_request(sender: Sender, 
     answer = await sender.send(post(receiver.url))
 
     assert answer.is_success
+
+
+async def test_an_answer_that_comes_before_the_body_is_read_counts(sender: Sender) -> None:
+    """A receiver may say that a body is too large without reading it."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        seen.append(writer)
+
+    seen: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0, limit=1024)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+    answers = [await sender.send(post(url, body=b"x" * 20_000_000)) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [413, 413]
+    assert len(seen) == 2  # the rest of the first body would have been taken for the second request
+    for writer in seen:
+        writer.close()
+    server.close()
 
 
 async def test_a_request_that_is_given_up_leaves_no_trace(sender: Sender, receiver: Receiver) -> None:
@@ -499,6 +536,29 @@ async def test_the_next_address_is_tried_when_the_first_refuses(
     assert answer.is_success
 
 
+async def test_the_machine_is_asked_for_names(new_sender: Callable[..., Sender], receiver: Receiver) -> None:
+    sender = new_sender(names=None)
+
+    answer = await sender.send(post(f"http://localhost:{receiver.port}/"))
+    await sender.close()
+
+    assert answer.is_success
+
+
+async def test_many_requests_at_once_ask_for_a_name_once(
+    new_sender: Callable[..., Sender], receiver: Receiver
+) -> None:
+    """Name servers ration us otherwise, just when there is much to send."""
+    names = Phonebook({"local.example": ["127.0.0.1"]})
+    sender = new_sender(names=names)
+
+    await asyncio.gather(*(sender.send(post(f"http://local.example:{receiver.port}/")) for _ in range(10)))
+    await sender.close()
+
+    assert len(receiver.requests) == 10
+    assert names.asked == ["local.example"]
+
+
 async def test_a_name_that_nobody_knows_is_a_failure(sender: Sender) -> None:
     answer = await sender.send(post("http://unknown.example/"))
 
@@ -567,6 +627,20 @@ async def test_idle_connections_are_bounded(new_sender: Callable[..., Sender]) -
             await sender.send(post(second.url))
         assert second.connections == 3
     await sender.close()
+
+
+async def test_closing_ends_what_is_under_way(new_sender: Callable[..., Sender], receiver: Receiver) -> None:
+    """A process that stops must not wait half a minute for a receiver that hangs."""
+    sender = new_sender()
+    receiver.never_answers()
+    under_way = asyncio.ensure_future(sender.send(post(receiver.url)))
+    await receiver.got(1)
+
+    await sender.close()
+
+    assert (await under_way).failure is Failure.CONNECTION
+    assert (await sender.send(post(receiver.url))).failure is Failure.CONNECTION
+    assert len(receiver.requests) == 1
 
 
 # Taking turns.
