@@ -97,11 +97,10 @@ def _settings() -> Settings:
         WrongKeys: The database cannot be read with them.
         OSError: The secrets cannot be kept.
     """
-    supplied = keys.supply(os.environ)
-    settings = Settings.read(supplied.env)
-    if supplied.made:
-        print(f"Made the secrets of a new database: {supplied.made}", file=sys.stderr)
-    return settings
+    ready = keys.read(os.environ)
+    if ready.made:
+        print(f"Made the secrets of a new database: {ready.made}", file=sys.stderr)
+    return ready.settings
 
 
 def _mint(settings: Settings, org_id: str) -> str:
@@ -122,9 +121,7 @@ def _refuse(error: Exception) -> int:
     """Say on standard error what must be changed."""
     text = str(error)
     if isinstance(error, OSError):
-        text = (
-            f"cannot write {error.filename}: {error.strerror}; set {DATABASE} to a file in a folder of yours"
-        )
+        text = f"cannot use {error.filename}: {error.strerror}; set {DATABASE} to a file in a folder of yours"
     for line in text.splitlines():
         print(f"heliograph: {line}", file=sys.stderr)
     return WRONG_USE

@@ -1,4 +1,6 @@
-"""The secrets that a first start makes, so that nothing must be set up: kept in a file beside the database.
+"""The settings, with the secrets that a first start makes so that nothing must be set up.
+
+They are kept in a file beside the database, `heliograph.db.keys`:
 
     HELIOGRAPH_JWT_SECRET=…         signs tokens
     HELIOGRAPH_ENCRYPTION_KEY=…     encrypts endpoint secrets in the database
@@ -9,7 +11,6 @@ would hurt most: a database whose endpoint secrets nobody can read any more, not
 """
 
 import base64
-import binascii
 import hashlib
 import secrets
 from collections.abc import Mapping
@@ -17,7 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local import files
-from shared.config import DATABASE, DEFAULT_DATABASE, ENCRYPTION_KEY, ENCRYPTION_KEY_BYTES, JWT_SECRET
+from shared.config import (
+    DATABASE,
+    DEFAULT_DATABASE,
+    ENCRYPTION_KEY,
+    ENCRYPTION_KEY_BYTES,
+    JWT_SECRET,
+    Settings,
+)
 
 CHECK = "ENCRYPTION_KEY_SHA256"
 OWNER_ONLY = 0o700
@@ -43,54 +51,62 @@ class WrongKeys(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Supplied:
-    """The environment with the secrets that it lacked.
+class Ready:
+    """Everything that is set.
 
     Attributes:
-        env: Every setting.
-        made: The file that was made for them just now; None if it was there or nothing had to be made.
+        made: The file of secrets, if it was made just now.
     """
 
-    env: Mapping[str, str]
+    settings: Settings
     made: Path | None
 
 
-def supply(env: Mapping[str, str]) -> Supplied:
-    """Add the secrets that the environment lacks; make them at the first start.
+def read(env: Mapping[str, str]) -> Ready:
+    """Read the settings; secrets that are not set come from the file, which the first start makes.
 
     Raises:
+        WrongSettings: At least one is wrong; nothing was made.
         WrongKeys: The database was encrypted with another key, or with one that is gone.
-        OSError: The folder of the database cannot be written.
+        OSError: The file cannot be read, or cannot be made.
     """
     database = Path(env.get(DATABASE, "").strip() or DEFAULT_DATABASE)
     path = database.with_name(f"{database.name}.keys")
-    has_key = bool(env.get(ENCRYPTION_KEY, "").strip())
-    if not path.exists() and database.exists() and not has_key:
+    kept = _read(path) if path.exists() else None
+    known = kept or _fresh()
+    is_set = {name: bool(env.get(name, "").strip()) for name in (JWT_SECRET, ENCRYPTION_KEY)}
+    settings = Settings.read({**env, **{name: known[name] for name in is_set if not is_set[name]}})
+    used = hashlib.sha256(settings.encryption_key).hexdigest()
+    if kept is None:
+        if database.exists() and not is_set[ENCRYPTION_KEY]:
+            raise WrongKeys(
+                f"there is a database {database}, but not the file {path} with the key to its secrets; "
+                f"put the file back, or set {ENCRYPTION_KEY}"
+            )
+        # Another process that starts at the same moment may be first; then its secrets are the ones.
+        return Ready(settings, path) if _write(path, known, used) else read(env)
+    if kept[CHECK] != used:
         raise WrongKeys(
-            f"there is a database {database}, but not the file {path} with the key to its secrets; "
-            f"put the file back, or set {ENCRYPTION_KEY}"
+            f"the database {database} is encrypted with another key than that of "
+            f"{ENCRYPTION_KEY if is_set[ENCRYPTION_KEY] else path}; "
+            f"set {ENCRYPTION_KEY} to the one that the database was made with"
+            + (", or leave it unset if it was not set then" if is_set[ENCRYPTION_KEY] else "")
         )
-    database.parent.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
-    made = not path.exists() and files.create(path, _first_text(env))
-    kept = _read(path)
-    supplied = {name: kept[name] for name in (JWT_SECRET, ENCRYPTION_KEY) if not env.get(name, "").strip()}
-    complete = {**env, **supplied}
-    if _fingerprint(complete[ENCRYPTION_KEY]) not in (kept[CHECK], None):
-        raise WrongKeys(
-            f"the database {database} was encrypted with another key than that of "
-            f"{ENCRYPTION_KEY if has_key else path}; set {ENCRYPTION_KEY} to the one that was set before"
-            + (", or unset it if it was not set" if has_key else "")
-        )
-    return Supplied(complete, path if made else None)
+    return Ready(settings, None)
 
 
-def _first_text(env: Mapping[str, str]) -> str:
-    key = base64.b64encode(secrets.token_bytes(ENCRYPTION_KEY_BYTES)).decode()
-    used = env.get(ENCRYPTION_KEY, "").strip() or key
-    return (
-        f"{_HEADER}{JWT_SECRET}={secrets.token_urlsafe(32)}\n{ENCRYPTION_KEY}={key}\n"
-        f"{CHECK}={_fingerprint(used) or ''}\n"
-    )
+def _fresh() -> Mapping[str, str]:
+    return {
+        JWT_SECRET: secrets.token_urlsafe(32),
+        ENCRYPTION_KEY: base64.b64encode(secrets.token_bytes(ENCRYPTION_KEY_BYTES)).decode(),
+    }
+
+
+def _write(path: Path, made: Mapping[str, str], used: str) -> bool:
+    """Write the file unless it is there; say whether it was not."""
+    path.parent.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+    lines = (f"{name}={text}\n" for name, text in (*made.items(), (CHECK, used)))
+    return files.create(path, _HEADER + "".join(lines))
 
 
 def _read(path: Path) -> Mapping[str, str]:
@@ -101,15 +117,7 @@ def _read(path: Path) -> Mapping[str, str]:
     """
     lines = path.read_text(encoding="utf-8").splitlines()
     kept = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    missing = [name for name in (JWT_SECRET, ENCRYPTION_KEY, CHECK) if name not in kept]
+    missing = [name for name in (JWT_SECRET, ENCRYPTION_KEY, CHECK) if not kept.get(name)]
     if missing:
         raise WrongKeys(f"the file {path} is damaged: it has no {missing[0]}; put back the one that was made")
     return kept
-
-
-def _fingerprint(key: str) -> str | None:
-    """Tells keys apart and gives none away; None for a text that is no key, which is reported elsewhere."""
-    try:
-        return hashlib.sha256(base64.b64decode(key.strip(), validate=True)).hexdigest()
-    except binascii.Error:
-        return None

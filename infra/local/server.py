@@ -3,6 +3,7 @@
     too many requests at once         503, before the body is read
     a head without end                431, and the connection is closed
     a request that takes too long     the connection is closed
+    an offer of another protocol      declined; the request is answered
     a body that goes on after the     read, so that the answer arrives, up to a bound; then the connection
     answer                            is closed
 
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -102,14 +104,26 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the connection."""
+        self._unset_keepalive_if_required()
         # The parser resets the count as soon as it finds a piece of a body or the end of a request in them.
         # What remains uncounted by it is a head, or trailers: the parts that uvicorn would keep without end.
         self._head_bytes += len(data)
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade as offer:
+            (parsed_bytes,) = offer.args
+            self._decline(data[parsed_bytes:])
+        except HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
         if self._head_bytes > HEAD_LIMIT_BYTES and not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n")
             self.transport.write(b"content-length: 0\r\n\r\n")
             self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        """The head of a request has come."""
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -128,17 +142,35 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A request has come in full."""
+        if self.parser.should_upgrade():
+            return
         super().on_message_complete()
         self._head_bytes = 0
         self.waiting_since = None
+
+    def _decline(self, rest: bytes) -> None:
+        """Go on in HTTP/1.1 with a request that offers another protocol, as Java's client and curl do.
+
+        The parser believes that the other protocol has begun and takes the body for a part of it. So a new
+        parser reads the request again, without the offer.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self.send_400_response("This is not a proxy.")
+            return
+        head = [b"%s %s HTTP/1.1\r\n" % (method, self.url)]
+        head += [b"%s: %s\r\n" % (name, value) for name, value in self.headers if name != b"upgrade"]
+        self.parser = HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.data_received(b"".join(head) + b"\r\n" + rest)
 
 
 class HttpServer:
     """Serves one ASGI app on one address."""
 
-    def __init__(self, app: Asgi, listener: socket.socket) -> None:
-        """Prepare to serve `app` on what `listen` has taken."""
-        self._server = _Server(app)
+    def __init__(self, app: Asgi, listener: socket.socket, *, requests: int = REQUESTS_AT_ONCE) -> None:
+        """Prepare to serve `app` on what `listen` has taken; `requests` bounds how many at once."""
+        self._server = _Server(app, requests)
         self._listener = listener
         self._serving: asyncio.Task[None] | None = None
 
@@ -173,7 +205,7 @@ class HttpServer:
 class _Server(Server):
     """uvicorn's server, stopped by us instead of by signals."""
 
-    def __init__(self, app: Asgi) -> None:
+    def __init__(self, app: Asgi, requests: int) -> None:
         super().__init__(
             Config(
                 app,
@@ -185,7 +217,7 @@ class _Server(Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                limit_concurrency=REQUESTS_AT_ONCE,
+                limit_concurrency=requests,
                 timeout_keep_alive=int(KEEP_ALIVE.total_seconds()),
                 callback_notify=self._sweep,
                 timeout_notify=int(SWEEP_PERIOD.total_seconds()),
