@@ -1,0 +1,234 @@
+"""Generator, service and receiver around one load, and what came of it."""
+
+import http.client
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from tests.bench import generator, ledger
+from tests.bench import receiver as receiving
+from tests.bench.outcome import Measured, compared, percentiles
+from tests.bench.processes import Process, memory, running, watched
+from tests.bench.service import HOST, Service, floor, heliograph, wait_until
+
+NANOSECONDS = 1e9
+DRAINED_WITHIN = timedelta(seconds=120)
+ASKS_EVERY = timedelta(milliseconds=20)
+# Not on a file system in memory, as /tmp may be: a commit has to reach a disk.
+DISK = Path("/var/tmp")  # noqa: S108
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a run does to the service."""
+
+    seconds: float
+    rate: float | None = None
+    """Messages a second; None posts as fast as they are accepted."""
+    connections: int = 64
+    fan_out: int = 1
+    payload_bytes: int = 1024
+    receiver_delay: timedelta = timedelta(0)
+    failure_share: float = 0
+    with_idempotency_key: bool = False
+    with_content: bool = False
+
+    def __str__(self) -> str:
+        pace = (
+            f"open loop at {self.rate:g}/s" if self.rate else f"closed loop, {self.connections} connections"
+        )
+        return f"{pace}, fan-out {self.fan_out}, {self.payload_bytes:,} bytes, {self.seconds:g} s"
+
+
+@dataclass(slots=True)
+class Rig:
+    """A service and a receiver that are ready; loads may follow each other."""
+
+    service: Service
+    receiver: Process
+    receiver_port: int
+    folder: Path
+    _posted: int = field(default=0, init=False)
+
+    def run(self, load: Load) -> Measured:
+        """Post a load, wait until everything is recorded, and compare what was posted with what came of it.
+
+        Raises:
+            Failed: A process did not do its part.
+        """
+        first = self._posted
+        tally, recorded = self._tally(), ledger.recorded(self.service.database, ledger.SUCCEEDED)
+        with watched(self.service.process) as seen:
+            report, cpu = self._generate(_plan(load, self.service, "bench", first, seconds=load.seconds))
+            expected = report.accepted * load.fan_out
+            self._wait_until_recorded(expected, tally.arrived, recorded)
+            drained_ns = time.monotonic_ns()
+            drained_cpu_seconds = self.service.process.cpu_seconds()
+        outcome = compared(report, self._report(), ledger.endpoints_served(self.service.database), first)
+        served = ledger.recorded(self.service.database, ledger.SUCCEEDED) - recorded
+        return Measured(
+            posted=len(report.statuses),
+            accepted=report.accepted,
+            refused=Counter(status for status in report.statuses if status != generator.ACCEPTED),
+            accepted_per_second=report.accepted / report.seconds,
+            recorded=served,
+            recorded_per_second=served / ((drained_ns - report.started_ns) / NANOSECONDS),
+            lost=outcome.lost,
+            duplicates=self._tally().duplicates - tally.duplicates,
+            acceptance=percentiles(outcome.acceptance_ms),
+            delivery=percentiles(outcome.delivery_ms),
+            memory=memory(seen),
+            service_share=cpu.service_seconds / cpu.wall_seconds,
+            generator_share=report.cpu_seconds / report.seconds,
+            receiver_share=cpu.receiver_seconds / cpu.wall_seconds,
+            service_cpu_us=(drained_cpu_seconds - cpu.service_before_seconds) / max(served, 1) * 1e6,
+        )
+
+    def leave_waiting(self, count: int) -> None:
+        """Leave so many retries waiting: messages to an application whose only endpoint answers 500.
+
+        Raises:
+            Failed: The service refuses a message, or does not attempt them all in time.
+        """
+        before, failed = self._tally().refused, ledger.recorded(self.service.database, ledger.FAILED)
+        report, _ = self._generate(_plan(Load(0), self.service, "down", self._posted, count=count))
+        refused = count - report.accepted
+        if refused:
+            raise self.service.process.failed(f"did not accept {refused} messages")
+
+        def is_waiting() -> bool:
+            return (
+                self._tally().refused - before >= count
+                and ledger.recorded(self.service.database, ledger.FAILED) - failed >= count
+            )
+
+        if not wait_until(is_waiting, DRAINED_WITHIN, ASKS_EVERY):
+            raise self.service.process.failed(f"has not attempted {count} messages in time")
+
+    def _generate(self, plan: generator.Plan) -> tuple[generator.Report, "Processors"]:
+        path = self.folder / "generator.json"
+        arguments = ["tests.bench.generator", msgspec.json.encode(plan).decode(), str(path)]
+        with running("generator", arguments, self.folder, tells=True) as process:
+            process.line()
+            before_ns = time.monotonic_ns()
+            service, received = self.service.process.cpu_seconds(), self.receiver.cpu_seconds()
+            process.line()
+            processors = Processors(
+                service_before_seconds=service,
+                service_seconds=self.service.process.cpu_seconds() - service,
+                receiver_seconds=self.receiver.cpu_seconds() - received,
+                wall_seconds=(time.monotonic_ns() - before_ns) / NANOSECONDS,
+            )
+            process.wait()
+        report = msgspec.json.decode(path.read_bytes(), type=generator.Report)
+        self._posted += len(report.statuses)
+        return report, processors
+
+    def _wait_until_recorded(self, expected: int, arrived: int, recorded: int) -> None:
+        # The receiver is asked first: a count of the database costs the service's disk and processor more.
+        def is_recorded() -> bool:
+            return (
+                self._tally().arrived - arrived >= expected
+                and ledger.recorded(self.service.database, ledger.SUCCEEDED) - recorded >= expected
+            )
+
+        wait_until(is_recorded, DRAINED_WITHIN, ASKS_EVERY)
+
+    def _tally(self) -> receiving.Tally:
+        return msgspec.json.decode(_got(self.receiver_port, "/tally"), type=receiving.Tally)
+
+    def _report(self) -> receiving.Report:
+        return msgspec.json.decode(_got(self.receiver_port, "/report"), type=receiving.Report)
+
+
+@dataclass(frozen=True, slots=True)
+class Processors:
+    """Processor time from the first post to the last answer."""
+
+    service_before_seconds: float
+    service_seconds: float
+    receiver_seconds: float
+    wall_seconds: float
+
+
+@contextmanager
+def around_heliograph(load: Load, settings: Mapping[str, str] | None = None) -> Iterator[Rig]:
+    """Heliograph on a fresh database, with an application that a load is posted to.
+
+    Raises:
+        Failed: A process does not come up.
+    """
+    with _receiver(load) as (folder, process, port), heliograph(folder / "service", settings) as service:
+        service.application("bench", [f"http://{HOST}:{port}/{endpoint}" for endpoint in range(load.fan_out)])
+        service.application("down", [f"http://{HOST}:{port}/down"])
+        yield Rig(service, process, port, folder)
+
+
+@contextmanager
+def around_floor(load: Load) -> Iterator[Rig]:
+    """The floor in the place of Heliograph.
+
+    Raises:
+        Failed: A process does not come up.
+    """
+    with _receiver(load) as (folder, process, port):
+        urls = [f"http://{HOST}:{port}/{endpoint}" for endpoint in range(load.fan_out)]
+        with floor(folder / "service", urls) as service:
+            yield Rig(service, process, port, folder)
+
+
+@contextmanager
+def workspace() -> Iterator[Path]:
+    """A folder on a disk, gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="heliograph-bench-", dir=DISK if DISK.is_dir() else None))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _receiver(load: Load) -> Iterator[tuple[Path, Process, int]]:
+    plan = receiving.Plan(load.fan_out, load.receiver_delay.total_seconds(), load.failure_share)
+    arguments = ["tests.bench.receiver", msgspec.json.encode(plan).decode()]
+    with workspace() as folder, running("receiver", arguments, folder, tells=True) as process:
+        yield folder, process, int(process.line())
+
+
+def _plan(
+    load: Load,
+    service: Service,
+    application: str,
+    first_number: int,
+    *,
+    seconds: float | None = None,
+    count: int | None = None,
+) -> generator.Plan:
+    return generator.Plan(
+        target=service.target(
+            application, with_content=load.with_content, with_idempotency_key=load.with_idempotency_key
+        ),
+        connections=load.connections,
+        payload_bytes=load.payload_bytes,
+        seconds=seconds,
+        count=count,
+        rate=load.rate,
+        first_number=first_number,
+    )
+
+
+def _got(port: int, path: str) -> bytes:
+    connection = http.client.HTTPConnection(HOST, port, timeout=60)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read()
+    finally:
+        connection.close()

@@ -1,0 +1,197 @@
+"""The stages of the standard table, each with what is promised of it."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from tests.bench import table
+from tests.bench.outcome import Measured
+from tests.bench.rig import Load, Rig, around_floor, around_heliograph, workspace
+from tests.bench.service import seconds_to_first_acceptance
+from tests.bench.table import Row, Section
+
+MESSAGES_A_SECOND = 3500
+SHARE_OF_FLOOR = 0.5
+FAN_OUT = 5
+ATTEMPTS_A_SECOND = 5000
+STEADY_RATE = 500
+MEDIAN_MS = 5
+P99_MS = 40
+MEMORY_MB = 200
+# Two looks at one level are never equal; growth that goes on shows as more than this in half a run.
+FLAT_WITHIN = 1.1
+FIRST_ACCEPTANCE_SECONDS = 1.5
+SMALL_BACKLOG = 100
+# Two runs of one load differ by some percent on a quiet machine.
+SAME_COST_WITHIN = 1.15
+# Long enough that no retry falls due while something is measured.
+RETRIES_WAIT = {"HELIOGRAPH_RETRY_SCHEDULE": "24h"}
+# Short enough that what failed once is delivered before the run gives up.
+RETRIES_SOON = {"HELIOGRAPH_RETRY_SCHEDULE": "1s,2s,4s,8s"}
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """How long the stages take."""
+
+    floor_seconds: float = 20
+    main_seconds: float = 60
+    other_seconds: float = 30
+    backlog_seconds: float = 15
+    backlog: int = 100_000
+    starts: int = 3
+
+
+QUICK = Lengths(floor_seconds=5, main_seconds=5, other_seconds=5, backlog_seconds=5, backlog=2_000, starts=1)
+
+
+@dataclass(slots=True)
+class Bench:
+    """A run of stages; a later stage may be held against an earlier one."""
+
+    lengths: Lengths = field(default_factory=Lengths)
+    load: Load = field(default_factory=lambda: Load(0))
+    """What the stages have in common; they set length, rate and fan-out themselves."""
+    floor_per_second: float | None = None
+
+    def floor(self) -> Section:
+        """The yardstick."""
+        load = replace(self.load, seconds=self.lengths.floor_seconds)
+        _says(f"floor: {load}")
+        with around_floor(load) as rig:
+            measured = rig.run(load)
+        self.floor_per_second = measured.recorded_per_second
+        return _section(f"floor · {load}", measured, [])
+
+    def main(self) -> Section:
+        """The main job at full load."""
+        load = replace(self.load, seconds=self.lengths.main_seconds)
+        measured = _heliograph(load, "main")
+        promised = [
+            table.at_least("accepted", measured.accepted_per_second, MESSAGES_A_SECOND),
+            table.at_least("delivered and recorded", measured.recorded_per_second, MESSAGES_A_SECOND),
+        ]
+        if self.floor_per_second is not None:
+            promised.append(
+                table.share_of(
+                    "share of the floor", measured.recorded_per_second, self.floor_per_second, SHARE_OF_FLOOR
+                )
+            )
+        memory = measured.memory
+        promised += [
+            table.at_most("memory, highest", memory.highest, MEMORY_MB, " MB"),
+            Row(
+                "memory, end against middle of the run",
+                f"{memory.end / memory.middle:.2f} x",
+                f"≤ {FLAT_WITHIN:g} x",
+                memory.end <= memory.middle * FLAT_WITHIN,
+            ),
+        ]
+        return _section(f"main · {load}", measured, promised)
+
+    def fan_out(self) -> Section:
+        """One message to several endpoints."""
+        load = replace(self.load, seconds=self.lengths.other_seconds, fan_out=FAN_OUT)
+        measured = _heliograph(load, "fan-out")
+        promised = [table.at_least("attempts recorded", measured.recorded_per_second, ATTEMPTS_A_SECOND)]
+        return _section(f"fan-out · {load}", measured, promised)
+
+    def latency(self) -> Section:
+        """How long a message takes when the service is not pressed."""
+        load = replace(self.load, seconds=self.lengths.other_seconds, rate=STEADY_RATE)
+        measured = _heliograph(load, "latency")
+        promised = [
+            table.at_most("post to arrival, p50", measured.delivery.p50, MEDIAN_MS, " ms"),
+            table.at_most("post to arrival, p99", measured.delivery.p99, P99_MS, " ms"),
+        ]
+        return _section(f"latency · {load}", measured, promised)
+
+    def cold_start(self) -> Section:
+        """From the start of the process to the first 202, on a database that is not there yet."""
+        _says(f"cold start: {self.lengths.starts} x")
+        with workspace() as folder:
+            folders = [folder / str(start) for start in range(self.lengths.starts)]
+            taken = [seconds_to_first_acceptance(one) for one in folders]
+        slowest = max(taken)
+        shown = ", ".join(f"{seconds:.2f}" for seconds in taken)
+        row = Row(
+            "start to first 202, each time",
+            f"{shown} s",
+            f"≤ {FIRST_ACCEPTANCE_SECONDS} s",
+            slowest <= FIRST_ACCEPTANCE_SECONDS,
+        )
+        return Section("cold start", [row])
+
+    def backlog(self) -> Section:
+        """What a delivery costs while few and while many retries wait."""
+        load = replace(self.load, seconds=self.lengths.backlog_seconds)
+        many = self.lengths.backlog
+        with around_heliograph(load, RETRIES_WAIT) as rig:
+            _says(f"backlog: {SMALL_BACKLOG} retries waiting, {load}")
+            rig.leave_waiting(SMALL_BACKLOG)
+            few = rig.run(load)
+            _says(f"backlog: {many:,} retries waiting, {load}")
+            rig.leave_waiting(many - SMALL_BACKLOG)
+            measured = rig.run(load)
+        ratio = measured.service_cpu_us / few.service_cpu_us
+        rows = [
+            Row(f"processor time per delivery, {SMALL_BACKLOG} waiting", f"{few.service_cpu_us:,.0f} us"),
+            Row(
+                f"processor time per delivery, {many:,} waiting",
+                f"{measured.service_cpu_us:,.0f} us ({ratio:.2f} x)",
+                f"≤ {SAME_COST_WITHIN:g} x",
+                ratio <= SAME_COST_WITHIN,
+            ),
+            Row(f"attempts recorded, {SMALL_BACKLOG} waiting", f"{few.recorded_per_second:,.0f}/s"),
+            Row(f"attempts recorded, {many:,} waiting", f"{measured.recorded_per_second:,.0f}/s"),
+            *table.losses(few)[:1],
+            *table.losses(measured),
+            *table.footprint(measured),
+        ]
+        return Section(f"backlog · {load}", rows, few.lost + measured.lost)
+
+    def own(self, load: Load, backlog: int) -> Section:
+        """A load of the caller's own making; nothing is promised of it but that nothing is lost."""
+        settings: Mapping[str, str] = {}
+        if backlog:
+            settings = RETRIES_WAIT
+        elif load.failure_share:
+            settings = RETRIES_SOON
+        measured = _heliograph(load, "own", settings, prepare=lambda rig: rig.leave_waiting(backlog))
+        waiting = f", {backlog:,} retries waiting" if backlog else ""
+        return _section(f"own load · {load}{waiting}", measured, [])
+
+    @property
+    def stages(self) -> Mapping[str, Callable[[], Section]]:
+        """The standard table's stages by name, in order."""
+        return {
+            "floor": self.floor,
+            "main": self.main,
+            "fan-out": self.fan_out,
+            "latency": self.latency,
+            "cold-start": self.cold_start,
+            "backlog": self.backlog,
+        }
+
+
+def _heliograph(
+    load: Load,
+    stage: str,
+    settings: Mapping[str, str] | None = None,
+    prepare: Callable[[Rig], None] = lambda _: None,
+) -> Measured:
+    _says(f"{stage}: {load}")
+    with around_heliograph(load, settings) as rig:
+        prepare(rig)
+        return rig.run(load)
+
+
+def _section(title: str, measured: Measured, promised: list[Row]) -> Section:
+    named = {row.name for row in promised}
+    flow = [row for row in table.flow(measured) if row.name not in named]
+    rows = [*promised, *flow, *table.losses(measured), *table.footprint(measured)]
+    return Section(title, rows, measured.lost)
+
+
+def _says(text: str) -> None:
+    print(f"… {text}", file=sys.stderr, flush=True)
