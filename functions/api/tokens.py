@@ -11,6 +11,8 @@ from functools import lru_cache
 from hmac import compare_digest
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from jwt.algorithms import HMACAlgorithm
 from jwt.api_jws import PyJWS
 from jwt.exceptions import InvalidKeyError, PyJWTError
@@ -90,7 +92,10 @@ class Authority:
         if algorithm in _HASHES:
             self._jws.unregister_algorithm(algorithm)
             self._jws.register_algorithm(algorithm, _ShortSecretsToo(_HASHES[algorithm]))
-        self._key = self._jws.get_algorithm_by_name(algorithm).prepare_key(secret)
+        self._signs = self._jws.get_algorithm_by_name(algorithm).prepare_key(secret)
+        self._verifies = self._signs
+        if isinstance(self._signs, RSAPrivateKey | Ed25519PrivateKey):
+            self._verifies = self._signs.public_key()
         self._secret = secret.encode() if algorithm in _HASHES else None
         self._remembered: dict[bytes, _Verified] = {}
 
@@ -125,7 +130,7 @@ class Authority:
             ValueError: The key can only verify.
         """
         try:
-            return self._jws.encode(msgspec.json.encode(claims), self._key, self._algorithm)
+            return self._jws.encode(msgspec.json.encode(claims), self._signs, self._algorithm)
         except (InvalidKeyError, AttributeError, TypeError) as wrong:
             raise ValueError(
                 "tokens are signed with a private key, and HELIOGRAPH_JWT_SECRET holds a public one"
@@ -147,7 +152,7 @@ class Authority:
 
     def _claims(self, bearer: bytes) -> _Claims:
         try:
-            text = self._jws.decode(bearer, self._key, algorithms=[self._algorithm])
+            text = self._jws.decode(bearer, self._verifies, algorithms=[self._algorithm])
             return msgspec.json.decode(text, type=_Claims)
         except (PyJWTError, msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
             raise NotAuthenticated from wrong

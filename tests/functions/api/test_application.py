@@ -1,0 +1,191 @@
+"""Applications over HTTP."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.flows.walk import Walk
+from tests.functions.api.client import Client, portal_token
+
+
+async def test_what_was_made_is_read_again_exactly(api: Client) -> None:
+    """Clients compare the two, timestamps included."""
+    made = await api.post(
+        "/api/v1/app", {"name": "Acme", "uid": "acme", "throttleRate": 10, "metadata": {"tier": "gold"}}
+    )
+
+    assert made.status == 201
+    assert made.json["createdAt"] == made.json["updatedAt"] == "2026-11-24T12:00:00Z"
+    assert made.json["id"].startswith("app_")
+    assert {key: made.json[key] for key in ("name", "uid", "throttleRate", "rateLimit", "metadata")} == {
+        "name": "Acme",
+        "uid": "acme",
+        "throttleRate": 10,
+        "rateLimit": 10,
+        "metadata": {"tier": "gold"},
+    }
+    for key in (made.json["id"], "acme"):
+        assert (await api.get(f"/api/v1/app/{key}")).json == made.json
+    assert (await api.get("/api/v1/app")).json["data"] == [made.json]
+
+
+async def test_what_is_not_set_is_left_out_or_null_as_clients_expect(api: Client) -> None:
+    made = await api.post(
+        "/api/v1/app", {"name": "A", "uid": None, "throttleRate": None, "rateLimit": None, "metadata": None}
+    )
+    assert made.status == 201
+    assert set(made.json) == {"name", "throttleRate", "id", "createdAt", "updatedAt", "metadata"}
+    assert (made.json["throttleRate"], made.json["metadata"]) == (None, {})
+
+
+async def test_the_old_name_of_a_rate_counts_when_the_new_one_is_absent(api: Client) -> None:
+    old = await api.post("/api/v1/app", {"name": "A", "rateLimit": 7})
+    both = await api.post("/api/v1/app", {"name": "A", "rateLimit": 7, "throttleRate": 9})
+    assert (old.json["throttleRate"], both.json["throttleRate"]) == (7, 9)
+
+
+async def test_a_uid_is_taken_once(api: Client, acme: str) -> None:
+    again = await api.post("/api/v1/app", {"name": "Other", "uid": "acme"})
+    assert again.status == 409
+    assert again.json == {
+        "code": "conflict",
+        "detail": "An application with that id or uid already exists",
+    }
+
+
+async def test_get_if_exists_leaves_what_exists_untouched(api: Client, acme: str) -> None:
+    """A backend makes sure of an application at every start, without asking first."""
+    again = await api.post("/api/v1/app?get_if_exists=true", {"name": "Other", "uid": "acme"})
+    assert (again.status, again.json["id"], again.json["name"]) == (200, acme, "Acme")
+    new = await api.post("/api/v1/app?get_if_exists=true", {"name": "Other", "uid": "other"})
+    assert new.status == 201
+    nameless = [await api.post("/api/v1/app?get_if_exists=true", {"name": "Same"}) for _ in range(2)]
+    assert [made.status for made in nameless] == [201, 201]
+
+
+async def test_a_deleted_application_is_gone_and_its_uid_free(api: Client, acme: str) -> None:
+    assert (await api.delete("/api/v1/app/acme")).status == 204
+    assert (await api.get("/api/v1/app/acme")).status == 404
+    assert (await api.get(f"/api/v1/app/{acme}")).status == 404
+    assert (await api.delete(f"/api/v1/app/{acme}")).status == 404
+    assert (await api.get("/api/v1/app")).json["data"] == []
+    assert (await api.post("/api/v1/app", {"name": "New", "uid": "acme"})).status == 201
+
+
+async def test_pages_go_on_and_back_in_both_orders(api: Client, walk: Walk) -> None:
+    ids = []
+    for name in "abcde":
+        ids.append((await api.post("/api/v1/app", {"name": name})).json["id"])
+        walk.clock.move(timedelta(milliseconds=4))
+
+    for order, expected in (("ascending", ids), ("descending", ids[::-1])):
+        first = (await api.get(f"/api/v1/app?limit=2&order={order}")).json
+        assert [row["id"] for row in first["data"]] == expected[:2]
+        assert (first["iterator"], first["prevIterator"]) == (expected[1], "-" + expected[0])
+        assert not first["done"]
+        second = (await api.get(f"/api/v1/app?limit=2&order={order}&iterator={first['iterator']}")).json
+        assert [row["id"] for row in second["data"]] == expected[2:4]
+        third = (await api.get(f"/api/v1/app?limit=2&order={order}&iterator={second['iterator']}")).json
+        assert [row["id"] for row in third["data"]] == expected[4:]
+        assert third["done"]
+        back = (await api.get(f"/api/v1/app?limit=2&order={order}&iterator={second['prevIterator']}")).json
+        assert (back["data"], back["done"]) == (first["data"], True)
+
+    assert (await api.get("/api/v1/app")).json["data"] == (
+        await api.get("/api/v1/app?order=ascending&with_content=true")
+    ).json["data"]
+
+
+async def test_an_empty_page_has_nowhere_to_go(api: Client, acme: str) -> None:
+    assert (await api.get("/api/v1/app?limit=0")).json == {"data": [], "iterator": None, "done": False}
+    beyond = await api.get(f"/api/v1/app?iterator={acme}")
+    assert beyond.json == {"data": [], "iterator": None, "done": True}
+
+
+async def test_organizations_do_not_see_each_other(api: Client, acme: str, walk: Walk) -> None:
+    claims = {"sub": "org_other"}
+    from functions.api.tokens import authority  # noqa: PLC0415
+
+    settings = walk.service.settings
+    other = Client(authority(settings.jwt_secret, settings.jwt_algorithm).sign(dict(claims)))
+    assert (await other.get("/api/v1/app/acme")).status == 404
+    assert (await other.get(f"/api/v1/app/{acme}")).status == 404
+    assert (await other.get("/api/v1/app")).json["data"] == []
+    assert (await other.post("/api/v1/app", {"name": "Acme", "uid": "acme"})).status == 201
+
+
+async def test_a_portal_sees_its_own_application_only(api: Client, acme: str, walk: Walk) -> None:
+    other = (await api.post("/api/v1/app", {"name": "Other", "uid": "other"})).json["id"]
+    portal = Client(portal_token(walk.service.settings, acme))
+
+    assert (await portal.get("/api/v1/app/acme")).status == 200
+    assert (await portal.get(f"/api/v1/app/{acme}")).status == 200
+    assert (await portal.get(f"/api/v1/app/{other}")).status == 404
+    assert (await portal.get("/api/v1/app/other")).status == 404
+    for forbidden in (
+        await portal.get("/api/v1/app"),
+        await portal.post("/api/v1/app", {"name": "Mine"}),
+        await portal.delete("/api/v1/app/acme"),
+        await portal.post("/api/v1/app/acme/msg", {"eventType": "a", "payload": {}}),
+    ):
+        assert forbidden.status == 403
+        assert forbidden.json == {
+            "code": "insufficient access",
+            "detail": "Insufficient access for the given operation.",
+        }
+
+
+@pytest.mark.parametrize(
+    ("change", "loc"),
+    [
+        ({"name": ""}, ["body", "name"]),
+        ({"name": None}, ["body", "name"]),
+        ({"name": 1}, ["body", "name"]),
+        ({"name": "a\u0000b"}, ["body", "name"]),
+        ({"name": "a\u0008b"}, ["body", "name"]),
+        ({"uid": ""}, ["body", "uid", "__all__"]),
+        ({"uid": "app_1"}, ["body", "uid", "__all__"]),
+        ({"uid": "a b"}, ["body", "uid", "__all__"]),
+        ({"uid": "ü"}, ["body", "uid", "__all__"]),
+        ({"uid": "a" * 257}, ["body", "uid", "__all__"]),
+        ({"uid": "a\n"}, ["body", "uid", "__all__"]),
+        ({"throttleRate": 0}, ["body", "throttle_rate"]),
+        ({"rateLimit": 0}, ["body", "rate_limit"]),
+        ({"throttleRate": -1}, ["body", "throttleRate"]),
+        ({"throttleRate": 65536}, ["body", "throttleRate"]),
+        ({"throttleRate": 1.5}, ["body", "throttleRate"]),
+        ({"throttleRate": 10**30}, ["body", "throttleRate"]),
+        ({"metadata": {"a": 1}}, ["body", "metadata[", "]"]),
+        ({"metadata": []}, ["body", "metadata"]),
+        ({"metadata": {"a": "b" * 4089}}, ["body", "metadata"]),
+    ],
+)
+async def test_a_broken_rule_says_where(api: Client, change: dict[str, object], loc: list[str]) -> None:
+    refused = await api.post("/api/v1/app", {"name": "Acme", **change})
+    assert refused.status == 422
+    assert refused.loc[: len(loc)][:2] == loc[:2] or refused.loc[1].startswith("metadata")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "a\tb\nc"},
+        {"uid": "a" * 256},
+        {"uid": "A-z_0.9"},
+        {"throttleRate": 1},
+        {"throttleRate": 65535},
+        {"metadata": {"a": "b" * 4088}},
+        {"unknown": {"name": 1}},
+    ],
+)
+async def test_what_no_rule_forbids_is_taken(api: Client, change: dict[str, object]) -> None:
+    assert (await api.post("/api/v1/app", {"name": "Acme", **change})).status == 201
+
+
+@pytest.mark.parametrize(
+    "iterator",
+    ["BAD-$$$ITERATOR", "ep_1srOrr5WjKyYWLajIlnglfBaJQu", "", "-", "--app_1srOrr5WjKyYWLajIlnglfBaJQu"],
+)
+async def test_an_iterator_is_an_applications_id(api: Client, iterator: str) -> None:
+    refused = await api.get(f"/api/v1/app?iterator={iterator}")
+    assert (refused.status, refused.loc) == (422, ["query", "iterator", "__all__"])
