@@ -100,9 +100,10 @@ async def _run(settings: Settings, env: Mapping[str, str], announce: Callable[[i
         running = [asyncio.create_task(driver.run()) for driver in drivers]
         ready = asyncio.create_task(server.ready.wait())
         await asyncio.wait([ready, *running], return_when=asyncio.FIRST_COMPLETED)
-        # What was made so far stays: the collector need not look through it again and again, which would hold
-        # up everything for tens of milliseconds at a time.
+        # What was made so far stays. A collector that looks through it again and again would hold up
+        # everything for tens of milliseconds at a time.
         gc.freeze()
+        gc.enable()
         announce(listener.getsockname()[1])
         parts.journal.note("host.started", functions=len(drivers))
         is_told = await _first_of(stops.first, running, parts.journal)
