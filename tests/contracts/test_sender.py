@@ -48,6 +48,21 @@ class Phonebook:
         pass
 
 
+@dataclass(frozen=True)
+class SilentNames:
+    """Is asked, and never answers."""
+
+    is_asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def addresses_of(self, _: str) -> Sequence[str]:
+        self.is_asked.set()
+        await asyncio.Event().wait()
+        return []
+
+    async def close(self) -> None:
+        pass
+
+
 def http(**settings: object) -> HttpSender:
     return HttpSender(**{"user_agent": USER_AGENT, "allow": [LOCAL], "names": Phonebook()} | settings)  # type: ignore[arg-type]
 
@@ -453,6 +468,15 @@ async def test_a_request_that_is_given_up_leaves_no_trace(sender: Sender, receiv
     assert (await sender.send(post(receiver.url))).is_success
 
 
+async def test_a_name_server_that_never_answers_times_out(new_sender: Callable[..., Sender]) -> None:
+    sender = new_sender(names=SilentNames())
+
+    answer = await sender.send(post("http://silent.example/", timeout=SHORT))
+    await sender.close()
+
+    assert (answer.status_code, answer.failure) == (0, Failure.TIMEOUT)
+
+
 # The guard.
 
 UNREACHABLE = [
@@ -641,6 +665,17 @@ async def test_closing_ends_what_is_under_way(new_sender: Callable[..., Sender],
     assert (await under_way).failure is Failure.CONNECTION
     assert (await sender.send(post(receiver.url))).failure is Failure.CONNECTION
     assert len(receiver.requests) == 1
+
+
+async def test_closing_ends_the_search_for_an_address(new_sender: Callable[..., Sender]) -> None:
+    names = SilentNames()
+    sender = new_sender(names=names)
+    under_way = asyncio.ensure_future(sender.send(post("http://silent.example/")))
+    await names.is_asked.wait()
+
+    await sender.close()
+
+    assert (await under_way).failure is Failure.CONNECTION
 
 
 # Taking turns.

@@ -11,7 +11,7 @@ One exchange:
 """
 
 import re
-from asyncio import timeout
+from asyncio import CancelledError, current_task, timeout
 from collections.abc import Sequence
 from datetime import timedelta
 from io import BytesIO
@@ -118,6 +118,11 @@ class HttpSender:
                 response = await self._response(outgoing, target, headers)
                 duration = perf_counter() - started
                 body = await beginning(response.content)
+        except CancelledError as error:
+            if is_cancelled():
+                raise
+            # Not we were cancelled but what we waited for: the session was closed meanwhile.
+            return failed(ClientConnectionError(str(error) or "closed"), timedelta(0), response)
         except Exception as error:  # noqa: BLE001 (a stranger drives a large library; see the port's promise)
             if response is None:
                 duration = perf_counter() - started
@@ -180,6 +185,12 @@ class HttpSender:
                 trust_env=False,  # a proxy would connect on our behalf, without the guard
             )
         return self._session
+
+
+def is_cancelled() -> bool:
+    """Whether it is our caller who gives up."""
+    task = current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def beginning(content: StreamReader) -> bytes:
