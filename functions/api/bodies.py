@@ -94,5 +94,6 @@ def _without(body: bytes, apart: msgspec.Raw) -> bytes:
 def _place_and_rule(text: str) -> tuple[tuple[str, ...], str]:
     """Where msgspec says that the error is, and what it is."""
     rule, _, place = text.partition(" - at `$")
-    parts = tuple(part for part in place.rstrip("`").split(".") if part)
+    # Of a key inside an object it says only `[...]`.
+    parts = tuple(part for part in place.rstrip("`").replace("[...]", "").split(".") if part)
     return (("body", *parts) if parts else ROOT), rule

@@ -1,7 +1,7 @@
 """Reading query strings: declared as structs, read strictly, checked before anything else is looked at.
 
-Each field's type carries a `Reads`, which turns the text into the value. What cannot be read is 400; what can
-be read but breaks a rule is 422. Unknown parameters are ignored.
+A field's type carries a `Reads`, which turns the text into the value; without one it is the text. What
+cannot be read is 400; what can be read but breaks a rule is 422. Unknown parameters are ignored.
 """
 
 import re
@@ -165,7 +165,7 @@ class QueryReader(Generic[Query]):
     def __init__(self, kind: type[Query]) -> None:
         self._kind = kind
         hints = get_type_hints(kind, include_extras=True)
-        self._reads = {name: reads for name, hint in hints.items() if (reads := _reads_of(hint))}
+        self._reads = {name: _reads_of(hint) or Reads(str) for name, hint in hints.items()}
         self._nothing_asked = kind()
 
     def read(self, query_string: bytes) -> Query:

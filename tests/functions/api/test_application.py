@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.flows.walk import Walk
-from tests.functions.api.client import Client, portal_token
+from tests.functions.api.client import Client, organization_token, portal_token
 
 
 async def test_what_was_made_is_read_again_exactly(api: Client) -> None:
@@ -103,11 +103,7 @@ async def test_an_empty_page_has_nowhere_to_go(api: Client, acme: str) -> None:
 
 
 async def test_organizations_do_not_see_each_other(api: Client, acme: str, walk: Walk) -> None:
-    claims = {"sub": "org_other"}
-    from functions.api.tokens import authority  # noqa: PLC0415
-
-    settings = walk.service.settings
-    other = Client(authority(settings.jwt_secret, settings.jwt_algorithm).sign(dict(claims)))
+    other = Client(organization_token(walk.service.settings, walk.clock.now(), "org_other"))
     assert (await other.get("/api/v1/app/acme")).status == 404
     assert (await other.get(f"/api/v1/app/{acme}")).status == 404
     assert (await other.get("/api/v1/app")).json["data"] == []
@@ -155,15 +151,14 @@ async def test_a_portal_sees_its_own_application_only(api: Client, acme: str, wa
         ({"throttleRate": 65536}, ["body", "throttleRate"]),
         ({"throttleRate": 1.5}, ["body", "throttleRate"]),
         ({"throttleRate": 10**30}, ["body", "throttleRate"]),
-        ({"metadata": {"a": 1}}, ["body", "metadata[", "]"]),
+        ({"metadata": {"a": 1}}, ["body", "metadata"]),
         ({"metadata": []}, ["body", "metadata"]),
         ({"metadata": {"a": "b" * 4089}}, ["body", "metadata"]),
     ],
 )
 async def test_a_broken_rule_says_where(api: Client, change: dict[str, object], loc: list[str]) -> None:
     refused = await api.post("/api/v1/app", {"name": "Acme", **change})
-    assert refused.status == 422
-    assert refused.loc[: len(loc)][:2] == loc[:2] or refused.loc[1].startswith("metadata")
+    assert (refused.status, refused.loc) == (422, loc)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,15 @@
 """Endpoints over HTTP."""
 
 import base64
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from shared.wiring import install
+from shared.wiring import compose, install
 from tests.flows.walk import Walk
-from tests.functions.api.client import Client, portal_token
+from tests.functions.api.client import Client, organization_token, portal_token
 
 ALL = "/api/v1/app/acme/endpoint"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -186,11 +187,6 @@ async def test_what_is_no_http_url_is_refused(api: Client, url: str) -> None:
 
 
 async def test_only_https_may_be_allowed(tmp_path_factory: pytest.TempPathFactory) -> None:
-    from dataclasses import replace  # noqa: PLC0415
-
-    from shared.wiring import compose  # noqa: PLC0415
-    from tests.functions.api.client import organization_token  # noqa: PLC0415
-
     walk = Walk.on(tmp_path_factory.mktemp("https"))
     await walk.service.close()
     settings = replace(walk.service.settings, endpoint_https_only=True)
