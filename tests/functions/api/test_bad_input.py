@@ -1,0 +1,131 @@
+"""No request of any shape gives a 500."""
+
+import json
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote, quote_from_bytes
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from functions.api.application import ApplicationIn
+from functions.api.endpoint import EndpointIn
+from functions.api.event_type import EventTypeIn
+from functions.api.posting import MessageIn
+from tests.functions.api.client import Client
+
+pytestmark = pytest.mark.usefixtures("acme")
+
+POSTS: dict[str, tuple[type[Any], dict[str, Any]]] = {
+    "/api/v1/app": (ApplicationIn, {"name": "Acme"}),
+    "/api/v1/event-type": (EventTypeIn, {"name": "a", "description": ""}),
+    "/api/v1/app/acme/endpoint": (EndpointIn, {"url": "https://receiver.example"}),
+    "/api/v1/app/acme/msg": (MessageIn, {"eventType": "a", "payload": {}}),
+}
+ANSWERS = {200, 201, 202, 409, 422}
+# One service takes all the requests of a test: what the earlier ones left behind is part of the trial.
+many = settings(
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=timedelta(seconds=2),
+)
+
+odd_texts = st.one_of(
+    st.text(max_size=20),
+    st.sampled_from(
+        [
+            "",
+            "\x00",
+            "\x08",
+            "msg_1",
+            "app_1",
+            "ep_1",
+            "a" * 257,
+            "a.b",
+            "\u2028",
+            "http://",
+            "https://[::1",
+            "\ufeff",
+        ]
+    ),
+)
+odd_numbers = st.one_of(
+    st.integers(), st.sampled_from([0, -0.0, 1e308, 65535, 65536, 2**63, 2**64, -(2**63) - 1, 10**400])
+)
+odd_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), odd_numbers, odd_texts),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(odd_texts, inner, max_size=4)),
+    max_leaves=8,
+)
+
+
+def _names_of(shape: type[Any]) -> st.SearchStrategy[str]:
+    return st.sampled_from(shape.__struct_encode_fields__)
+
+
+def _bodies(path: str) -> st.SearchStrategy[dict[str, object]]:
+    shape, good = POSTS[path]
+    changes = st.dictionaries(_names_of(shape), odd_values, max_size=4)
+    return changes.map(lambda change: {**good, **change})
+
+
+@many
+@given(st.sampled_from(list(POSTS)).flatmap(lambda path: st.tuples(st.just(path), _bodies(path))))
+async def test_any_values_are_taken_or_refused(api: Client, posted: tuple[str, dict[str, object]]) -> None:
+    path, body = posted
+    answered = await api.post(path, json.dumps(body).encode())
+    assert answered.status in ANSWERS
+
+
+@many
+@given(st.sampled_from(list(POSTS)), st.binary(max_size=200))
+async def test_any_bytes_are_taken_or_refused(api: Client, path: str, body: bytes) -> None:
+    assert (await api.post(path, body)).status == 422
+
+
+@many
+@given(
+    st.sampled_from(list(POSTS)),
+    st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=4)), min_size=1, max_size=4),
+)
+async def test_a_damaged_body_is_taken_or_refused(
+    api: Client, path: str, damages: list[tuple[int, bytes]]
+) -> None:
+    body = json.dumps(
+        POSTS[path][1] | {"metadata": {"a": "b"}, "channels": ["eu"], "x": [1.5, None]}
+    ).encode()
+    for place, octets in damages:
+        at = place % len(body)
+        body = body[:at] + octets + body[at + len(octets) // 2 :]
+    assert (await api.post(path, body)).status in ANSWERS
+
+
+@many
+@given(st.text(max_size=30), st.binary(max_size=30), st.sampled_from(["GET", "POST", "DELETE", "PUT", "X"]))
+async def test_any_path_and_query_are_answered(api: Client, key: str, query: bytes, method: str) -> None:
+    for path in (f"/{key}", f"/api/v1/app/{key}", f"/api/v1/app/acme/msg/{key}", f"/api/v1/event-type/{key}"):
+        answered = await api.call(method, f"{quote(path)}?{quote_from_bytes(query)}")
+        assert answered.status < 500
+
+
+DEEP = [b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 100_000 + b"1" + b"}" * 100_000]
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize("deep", DEEP, ids=["arrays", "objects"])
+async def test_a_depth_bomb_is_refused(api: Client, path: str, deep: bytes) -> None:
+    assert (await api.post(path, deep)).status == 422
+    assert (await api.post(path, b'{"name":' + deep + b"}")).status == 422
+    assert (await api.post(path, b'{"unknown":' + deep + b"}")).status == 422
+
+
+@pytest.mark.parametrize("depth", [50, 127, 400, 900, 980, 990, 1000, 1100])
+async def test_a_payload_of_any_depth_is_shown_again_or_refused(api: Client, depth: int) -> None:
+    """One that is accepted must not make the list fail that shows it."""
+    payload = b'{"a":' * depth + b"1" + b"}" * depth
+    posted = await api.post("/api/v1/app/acme/msg", b'{"eventType":"a","payload":' + payload + b"}")
+    assert posted.status in (202, 422)
+    listed = await api.get("/api/v1/app/acme/msg")
+    assert listed.status == 200
+    assert listed.body.count(b'"eventType"') == (1 if posted.status == 202 else 0)

@@ -1,0 +1,114 @@
+"""The OpenAPI document and its page."""
+
+import re
+from importlib import import_module
+from inspect import getmembers, isclass
+from typing import Any
+
+import pytest
+import svix.models
+
+from functions.api.table import OPERATIONS
+from tests.functions.api.client import Client
+
+
+@pytest.fixture
+def anyone() -> Client:
+    return Client(None)
+
+
+@pytest.fixture
+async def document(anyone: Client) -> Any:  # noqa: ANN401 - JSON
+    return (await anyone.get("/api/v1/openapi.json")).json
+
+
+def _references(part: Any) -> set[str]:  # noqa: ANN401 - JSON
+    if isinstance(part, dict):
+        inside = set().union(*map(_references, part.values()))
+        return inside | {part["$ref"]} if isinstance(part.get("$ref"), str) else inside
+    return set().union(*map(_references, part)) if isinstance(part, list) else set()
+
+
+async def test_every_operation_is_in_it_once(document: Any) -> None:  # noqa: ANN401
+    described = {
+        (path, method): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert len(described) == len(OPERATIONS)
+    assert len({operation["operationId"] for operation in described.values()}) == len(OPERATIONS)
+    for (path, _), operation in described.items():
+        named = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "path"}
+        assert named == set(re.findall(r"{(\w+)}", path))
+        assert operation["summary"].endswith((".", "one does not."))
+
+
+async def test_nothing_is_referred_to_that_is_not_there(document: Any) -> None:  # noqa: ANN401
+    there = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert _references(document["paths"]) <= there
+    assert _references(document["components"]) <= there
+
+
+async def test_version_3_0_knows_no_type_null(document: Any) -> None:  # noqa: ANN401
+    """The page shows nothing but this version, and this version says `nullable`."""
+    assert document["openapi"].startswith("3.0.")
+    assert '"null"' not in str(document).replace("'", '"')
+    assert document["components"]["schemas"]["ApplicationOut"]["properties"]["throttleRate"] == {
+        "type": "integer",
+        "nullable": True,
+    }
+
+
+@pytest.mark.parametrize(
+    "operation_id",
+    [
+        "v1.application.create",
+        "v1.event-type.list",
+        "v1.endpoint.get-secret",
+        "v1.message.create",
+        "v1.message-attempt.list-by-msg",
+        "v1.message-attempt.list-by-endpoint",
+        "v1.health.get",
+    ],
+)
+async def test_sdks_find_their_methods(document: Any, operation_id: str) -> None:  # noqa: ANN401
+    """SDKs are generated with one class a tag and one method an operation."""
+    operations = {
+        operation["operationId"]: operation
+        for methods in document["paths"].values()
+        for operation in methods.values()
+    }
+    _, resource, method = operation_id.replace("-", "_").split(".")
+    module = import_module(f"svix.api.{resource}")
+    class_name = operations[operation_id]["tags"][0].replace(" ", "")
+    assert hasattr(getattr(module, class_name), method)
+
+
+async def test_shapes_have_the_names_that_sdks_know(document: Any) -> None:  # noqa: ANN401
+    ours = set(document["components"]["schemas"])
+    theirs = {name for name, _ in getmembers(svix.models, isclass)}
+    own = {"HTTPValidationError", "HttpErrorOut", "ValidationError", "HealthReport", "HealthStatus"}
+    assert ours - own <= theirs
+
+
+@pytest.mark.parametrize(
+    ("shape", "hidden"), [("MessageIn", "data"), ("EndpointIn", "filterTypes"), ("EventTypeIn", "schema")]
+)
+async def test_old_names_are_not_offered(document: Any, shape: str, hidden: str) -> None:  # noqa: ANN401
+    assert hidden not in document["components"]["schemas"][shape]["properties"]
+    assert "payload" in document["components"]["schemas"]["MessageIn"]["required"]
+
+
+async def test_the_page_fetches_nothing_from_elsewhere(anyone: Client) -> None:
+    """It must work behind a firewall, and nobody else's script may run beside a token."""
+    home = await anyone.get("/")
+    assert (home.status, home.headers["location"]) == (307, "/docs")
+    page = await anyone.get("/docs")
+    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "://" not in page.body.decode()
+    sources = re.findall(r'(?:src|href|url)(?:=|: )"([^"]+)"', page.body.decode())
+    assert "/api/v1/openapi.json" in sources
+    for source in sources:
+        found = await anyone.get(source)
+        assert found.status == 200
+        assert found.body
