@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from shared.adapters.outbound.guard import Address
 from shared.adapters.outbound.http_sender import HttpSender
+from shared.adapters.outbound.names import Unresolved
 from shared.domain.verdict import RESPONSE_LIMIT_BYTES, Failure
 from shared.ports.sender import Outgoing, Sender
 from tests.receivers import Receiver
@@ -38,11 +40,11 @@ class Phonebook:
     entries: Mapping[str, Sequence[str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    async def addresses_of(self, host: str) -> Sequence[str]:
+    async def addresses_of(self, host: str) -> Sequence[Address]:
         self.asked.append(host)
         if host not in self.entries:
-            raise OSError(None, "Domain name not found")
-        return self.entries[host]
+            raise Unresolved("Domain name not found")
+        return [ip_address(address) for address in self.entries[host]]
 
     async def close(self) -> None:
         pass
@@ -54,7 +56,7 @@ class SilentNames:
 
     is_asked: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def addresses_of(self, _: str) -> Sequence[str]:
+    async def addresses_of(self, _: str) -> Sequence[Address]:
         self.is_asked.set()
         await asyncio.Event().wait()
         return []

@@ -1,37 +1,37 @@
-"""Names to addresses, past the guard.
+"""The addresses of a name."""
 
-aiohttp connects to exactly the addresses that its resolver returns. So an address that is dropped here cannot
-be reached by its name, and a name that changes its mind between the check and the connection changes nothing.
-"""
-
+import asyncio
 import socket
 from collections.abc import Sequence
+from functools import partial
 from ipaddress import ip_address
 from typing import Protocol
 
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import AsyncResolver
+import aiodns
 
-from shared.adapters.outbound.guard import Subnet, blocked
+from shared.adapters.outbound.guard import Address
 
 LOOKUP_TIMEOUT_SECONDS = 2
-"""How long one name server is asked, the first time; the second time it gets twice as long."""
+"""How long one name server is asked, the first time; the second time it gets longer."""
 
 LOOKUP_TRIES = 2
 
+REMEMBERED_SECONDS = 10
+"""How long the addresses of a name are remembered. A name that moves is not followed sooner."""
 
-class BlockedAddress(OSError):
-    """Every address of a host is one that no request may reach."""
+
+class Unresolved(OSError):
+    """A name has no address; the text says why."""
 
 
 class Names(Protocol):
     """Who knows the addresses of a host."""
 
-    async def addresses_of(self, host: str) -> Sequence[str]:
+    async def addresses_of(self, host: str) -> Sequence[Address]:
         """The addresses of a host, at least one.
 
         Raises:
-            OSError: It has none, or nobody could be asked; `strerror` says which.
+            Unresolved: It has none, or nobody could be asked.
         """
         ...
 
@@ -41,7 +41,7 @@ class Names(Protocol):
 
 
 class NameServers:
-    """The machine's name servers.
+    """The machine's name servers, and its hosts file.
 
     Asked by c-ares instead of `getaddrinfo` in threads: a name server that is silent takes a thread for tens
     of seconds, so a few dead domains would occupy any pool and let every other receiver wait, and such a
@@ -49,43 +49,44 @@ class NameServers:
     """
 
     def __init__(self) -> None:
-        self._resolver = AsyncResolver(timeout=LOOKUP_TIMEOUT_SECONDS, tries=LOOKUP_TRIES)
+        self._resolver = aiodns.DNSResolver(timeout=LOOKUP_TIMEOUT_SECONDS, tries=LOOKUP_TRIES)
 
-    async def addresses_of(self, host: str) -> Sequence[str]:
-        return [found["host"] for found in await self._resolver.resolve(host, family=socket.AF_UNSPEC)]
+    async def addresses_of(self, host: str) -> Sequence[Address]:
+        try:
+            found = await self._resolver.getaddrinfo(
+                host, family=socket.AF_UNSPEC, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+            )
+        except aiodns.error.DNSError as error:
+            raise Unresolved(error.args[1]) from None
+        if not found.nodes:
+            raise Unresolved("it has no address")
+        return [ip_address(node.addr[0].decode()) for node in found.nodes]
 
     async def close(self) -> None:
         await self._resolver.close()
 
 
-class GuardedNames(AbstractResolver):
-    """What aiohttp asks: knows only the addresses that may be reached."""
+class RememberedNames:
+    """Asks once for all who want to know, and remembers the addresses for a while, but no failure."""
 
-    def __init__(self, names: Names, allow: Sequence[Subnet]) -> None:
+    def __init__(self, names: Names) -> None:
         self._names = names
-        self._allow = allow
+        self._lookups: dict[str, asyncio.Task[Sequence[Address]]] = {}
 
-    async def resolve(
-        self,
-        host: str,
-        port: int = 0,
-        family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002 (nobody asks for another)
-    ) -> list[ResolveResult]:
-        addresses = map(ip_address, await self._names.addresses_of(host))
-        reachable = [address for address in addresses if not blocked(address, self._allow)]
-        if not reachable:
-            raise BlockedAddress
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address),
-                port=port,
-                family=socket.AF_INET if address.version == 4 else socket.AF_INET6,  # noqa: PLR2004 (IPv4)
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in reachable
-        ]
+    async def addresses_of(self, host: str) -> Sequence[Address]:
+        lookup = self._lookups.get(host)
+        if lookup is None:
+            lookup = self._lookups[host] = asyncio.ensure_future(self._names.addresses_of(host))
+            lookup.add_done_callback(partial(self._remember, host))
+        return await asyncio.shield(lookup)  # who gives up takes the answer from nobody else
 
     async def close(self) -> None:
+        for lookup in self._lookups.values():
+            lookup.cancel()
         await self._names.close()
+
+    def _remember(self, host: str, lookup: "asyncio.Task[Sequence[Address]]") -> None:
+        if lookup.cancelled() or lookup.exception() is not None:
+            self._lookups.pop(host, None)
+        else:
+            asyncio.get_running_loop().call_later(REMEMBERED_SECONDS, self._lookups.pop, host, None)

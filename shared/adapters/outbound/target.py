@@ -6,10 +6,11 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 import ada_url
-from yarl import URL
 
 TARGETS_KEPT = 4096
-"""How many URLs are remembered: enough for every endpoint that is busy at the moment, and a few MiB."""
+"""How many URLs are remembered: those of every endpoint that is busy at the moment, in a few MiB."""
+
+PORTS = {"http:": 80, "https:": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +18,19 @@ class Target:
     """Where to send.
 
     Attributes:
-        url: Without credentials and fragment, exactly as it is to be sent.
         origin: Scheme, host and port: what one connection can be used for.
+        host: A name, or an address in its usual form, without the brackets of IPv6.
+        authority: Host and port as the `Host` header names them.
+        path: Path and query, exactly as they are to be sent.
         authorization: The header that follows from the URL's credentials, else None.
     """
 
-    url: URL
     origin: str
+    is_secure: bool
+    host: str
+    port: int
+    authority: str
+    path: str
     authorization: str | None = field(repr=False)
 
 
@@ -39,11 +46,18 @@ def target_of(url: str) -> Target:
         ValueError: It is not an http or https URL.
     """
     parsed = ada_url.URL(url)
-    if parsed.protocol not in ("http:", "https:"):
+    if parsed.protocol not in PORTS:
         raise ValueError(f"{parsed.protocol} is not http: or https:")
     authorization = None
     if parsed.username or parsed.password:
         credentials = unquote_to_bytes(parsed.username) + b":" + unquote_to_bytes(parsed.password)
         authorization = f"Basic {b64encode(credentials).decode()}"
-    origin = f"{parsed.protocol}//{parsed.host}"
-    return Target(URL(f"{origin}{parsed.pathname}{parsed.search}", encoded=True), origin, authorization)
+    return Target(
+        origin=f"{parsed.protocol}//{parsed.host}",
+        is_secure=parsed.protocol == "https:",
+        host=parsed.hostname.strip("[]"),
+        port=int(parsed.port or PORTS[parsed.protocol]),
+        authority=parsed.host,
+        path=parsed.pathname + parsed.search,
+        authorization=authorization,
+    )
