@@ -1,7 +1,7 @@
 """The one place where ports meet adapters.
 
-`service()` is the process's own, made when it is first asked for. A host that owns the process may make it with
-`compose` and put it in place with `install`; so do tests.
+`service()` is the process's own, made when it is first asked for. A host that owns the process may make it
+with `compose` and put it in place with `install`; so do tests.
 """
 
 import os
