@@ -48,8 +48,8 @@ OPEN_FILES = 65_536
 """Each connection is an open file; callers and receivers together soon reach the usual limit of 1,024."""
 
 YOUNG_OBJECTS = 20_000
-"""More than what is in flight under full load, so that the collector does not follow every message about: with
-Python's own 700 it took a twelfth of the processor's time. What waits for it is a few megabytes at most."""
+"""More than what is in flight under full load, so that the collector does not follow each message about. With
+Python's own 700 it took a twelfth of the processor's time; what waits for it is a few megabytes at most."""
 
 
 class Driver(Protocol):

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from infra.local.cli import DEFAULT_ORGANIZATION
 from infra.local.server import listen
@@ -109,6 +111,18 @@ async def test_an_id_that_no_organization_has_is_refused(database: str) -> None:
     assert (finished.status, finished.out) == (2, "")
     assert finished.err.splitlines()[-1] == (
         "heliograph: an organization's id begins with org_, unlike 'mine'"
+    )
+
+
+async def test_a_public_key_makes_no_tokens(database: str) -> None:
+    public = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key()
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    finished = await heliograph("token", DATABASE=database, JWT_ALGORITHM="EdDSA", JWT_SECRET=pem)
+
+    assert (finished.status, finished.out) == (2, "")
+    assert finished.err.splitlines()[-1] == (
+        "heliograph: tokens are signed with a private key, and HELIOGRAPH_JWT_SECRET holds a public one"
     )
 
 

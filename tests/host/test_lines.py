@@ -30,7 +30,7 @@ def journal() -> KeptLines:
 
 @pytest.fixture
 def library(journal: KeptLines) -> logging.Logger:
-    logger = logging.Logger("aiohttp.client", logging.DEBUG)
+    logger = logging.Logger("aiohttp.client", logging.DEBUG)  # noqa: LOG001 - no other test may share it
     logger.addHandler(LibraryLog(journal))
     return logger
 
