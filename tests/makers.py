@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
+import msgspec
+
 from shared.domain import ids
 from shared.domain.application import Application
 from shared.domain.attempt import Attempt, Status, Trigger
@@ -164,7 +166,7 @@ def a_dispatch(message: Message, **changes: Any) -> Dispatch:  # noqa: ANN401 - 
         channels=message.channels,
         payload=message.payload,
     )
-    return replace(default, **changes)
+    return msgspec.structs.replace(default, **changes)
 
 
 def a_retry(attempt: Attempt, **changes: Any) -> Retry:  # noqa: ANN401 - as above
@@ -176,7 +178,7 @@ def a_retry(attempt: Attempt, **changes: Any) -> Retry:  # noqa: ANN401 - as abo
         endpoint_id=attempt.endpoint_id,
         number=attempt.number + 1,
     )
-    return replace(default, **changes)
+    return msgspec.structs.replace(default, **changes)
 
 
 def an_answer(**changes: Any) -> StoredAnswer:  # noqa: ANN401 - as above

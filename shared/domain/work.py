@@ -3,7 +3,6 @@
 The JSON form is versioned by `schema`, so that two releases can run side by side.
 """
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -18,8 +17,7 @@ INLINE_PAYLOAD_LIMIT_BYTES = 48 * 1024
 """A payload up to this size travels with its dispatch; a larger one is read from the store."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatch:
+class Dispatch(msgspec.Struct, frozen=True):
     """Deliver one message to every endpoint that wants it.
 
     Attributes:
@@ -37,8 +35,7 @@ class Dispatch:
     schema: int = SCHEMA
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(msgspec.Struct, frozen=True):
     """Attempt one message at one endpoint again.
 
     Attributes:

@@ -4,6 +4,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from msgspec import structs
+
 from shared.adapters.sqlite import answers, columns
 from shared.adapters.sqlite.attempts import code_class
 from shared.adapters.sqlite.columns import Row
@@ -34,7 +36,7 @@ class SqliteOutbox:
         body = stored = to_body(dispatch)
         if dispatch.payload is not None:
             # The payload is in `content` already; who reads the queue after a crash finds it there.
-            stored = to_body(_without_payload(dispatch))
+            stored = to_body(structs.replace(dispatch, payload=None))
         entry = self._lines.of(DISPATCH_QUEUE).enter(body, stored, now=now, due=now)
         rows = [*_message_rows(message, next(self._contents)), entry.row]
         if claim is not None:
@@ -45,7 +47,8 @@ class SqliteOutbox:
                 earlier = answers.find(connection, claim.key, now)
                 if isinstance(earlier, StoredAnswer):
                     return earlier
-                connection.execute("DELETE FROM answer WHERE key = ?", (claim.key,))
+                # A lock, or an answer that has expired.
+                answers.remove(connection, claim.key)
             try:
                 _insert(connection, rows)
             except sqlite3.IntegrityError as taken:
@@ -77,19 +80,6 @@ class SqliteOutbox:
     async def unfinished(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
         del before, limit
         return ()  # both halves are one transaction
-
-
-def _without_payload(dispatch: Dispatch) -> Dispatch:
-    return Dispatch(
-        dispatch.org_id,
-        dispatch.app_id,
-        dispatch.message_id,
-        dispatch.event_type,
-        dispatch.channels,
-        None,
-        dispatch.repeat,
-        dispatch.schema,
-    )
 
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[Table, Row]]) -> None:
