@@ -66,9 +66,11 @@ async def _request(scope: Scope, receive: Receive, send: Send) -> None:
 
 def _trimmed(scope: Scope) -> Scope:
     path: str = scope["path"]
-    if not path.endswith("/") or path == "/":
+    if path.isascii() and (path == "/" or not path.endswith("/")):
         return scope
-    return {**scope, "path": path.rstrip("/") or "/"}
+    # Half a surrogate pair, which no id has, could be neither stored nor shown.
+    whole = path.encode(errors="replace").decode()
+    return {**scope, "path": whole.rstrip("/") or "/"}
 
 
 class _Resource:

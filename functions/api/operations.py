@@ -8,11 +8,11 @@
 6. The function that carries the operation out.
 """
 
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from traceback import walk_tb
 from typing import Generic, cast, get_args, get_type_hints
 
 import msgspec
@@ -25,7 +25,7 @@ from functions.api.queries import Query, QueryReader
 from functions.api.requests import Disconnected, Request
 from functions.api.tokens import Token, authority
 from shared.domain.application import Application
-from shared.domain.errors import Unknown
+from shared.domain.errors import HeliographError, Unknown
 from shared.wiring import Service
 
 PREFIX = "/api/v1"
@@ -213,13 +213,14 @@ def summary_of(run: Callable[..., object]) -> str:
 
 def internal_error(wrong: Exception, service: Callable[[], Service]) -> Answer:
     """Tell ourselves where it went wrong, without the values, which may be payloads or secrets."""
-    last = traceback.extract_tb(wrong.__traceback__)[-1]
+    *_, (frame, line) = walk_tb(wrong.__traceback__)
     with suppress(Exception):  # the service may be what is broken
         service().journal.note(
             "request.failed",
             error=type(wrong).__name__,
-            file=last.filename,
-            line=last.lineno or 0,
-            function=last.name,
+            why=str(wrong) if isinstance(wrong, HeliographError) else None,
+            file=frame.f_code.co_filename,
+            line=line,
+            function=frame.f_code.co_name,
         )
     return INTERNAL_ERROR

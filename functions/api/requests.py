@@ -41,7 +41,7 @@ class Request:
     @property
     def target(self) -> bytes:
         """Path without trailing slashes, and query string: what an idempotency key belongs to."""
-        path = cast("str", self.scope["path"]).encode("utf-8", "surrogateescape")
+        path = cast("str", self.scope["path"]).encode()
         query_string = self.query_string
         return b"%b?%b" % (path, query_string) if query_string else path
 

@@ -221,6 +221,29 @@ async def test_an_outbox_out_of_reach_promises_nothing(api: Client, acme: str, w
     assert (await api.post(SENDS, MESSAGE, idempotency_key="k")).status == 202
 
 
+@pytest.mark.parametrize(
+    "path", ["/\ud800", "/api/v1/app/\ud800", "/api/v1/app/\udcff/msg", "//", "/api/v1/app//msg"]
+)
+async def test_a_path_of_any_characters_is_answered(api: Client, path: str) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", f"Bearer {api.token}".encode()), (b"idempotency-key", b"k")]
+    for method in ("GET", "POST"):
+        sent.clear()
+        await asgi(
+            {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers},
+            receive,
+            send,
+        )
+        assert sent[0]["status"] < 500
+
+
 async def test_a_websocket_is_turned_away(walk: Walk) -> None:
     sent: list[Any] = []
 

@@ -1,9 +1,10 @@
-"""The app behind the server that serves it: what only real sockets show."""
+"""The app behind the two that serve it: uvicorn on real sockets, and the Functions host's adapter."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
 
+import azure.functions as func
 import pytest
 import pytest_asyncio
 import uvicorn
@@ -80,3 +81,31 @@ async def test_one_connection_carries_requests_of_every_kind(api: Client, port: 
         status, _, _ = await _answer(reader)
         assert status == expected
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "expected"),
+    [
+        ("GET", "/api/v1/app/acme/", b"", 200),
+        ("POST", "/api/v1/app/acme/msg?with_content=false", b'{"eventType":"a","payload":{}}', 202),
+        ("POST", "/api/v1/app/acme/msg", b" " * 3_000_000, 413),
+        ("GET", "/api/v1/app/%2F%00%C3%BC", b"", 404),
+        ("PUT", "/api/v1/app", b"", 405),
+        ("DELETE", "/api/v1/app/acme", b"", 204),
+        ("GET", "/docs/swagger-ui.css", b"", 200),
+    ],
+)
+async def test_the_functions_host_hands_over_the_same_requests(
+    api: Client, method: str, path: str, body: bytes, expected: int
+) -> None:
+    """What runs on a laptop is what is deployed."""
+    request = func.HttpRequest(
+        method=method,
+        url=f"https://heliograph.azurewebsites.net{path}",
+        headers={"Authorization": f"Bearer {api.token}", "Idempotency-Key": "k"},
+        body=body,
+    )
+    answered = await func.AsgiMiddleware(asgi).handle_async(request)
+    assert answered.status_code == expected
+    if expected != 204 and answered.mimetype == "application/json":
+        assert json.loads(answered.get_body())
