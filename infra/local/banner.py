@@ -12,6 +12,12 @@ ENDPOINT = '{"url":"http://127.0.0.1:9000/"}'
 _LOOPBACK = ip_address("127.0.0.1")
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  what is set, and where it is reached from here
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+_LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def is_private(settings: Settings) -> bool:
+    """Whether only this machine reaches the service. Where others do, output is often kept and read by many."""
+    return settings.host in _LOCAL_HOSTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +26,7 @@ class Banner:
 
     Attributes:
         port: Where it listens; the settings may have left the choice to the system.
-        token: Of an organization; None if none can be made here.
+        token: Of an organization; None if none can be made here, or it is not for this output.
         is_coloured: Whether it goes to a terminal.
     """
 
@@ -47,7 +53,7 @@ class Banner:
         yield f"  docs      {self.url}/docs"
         yield f"  database  {self.settings.database}"
         yield f"  calls     {f'public addresses, and also {allowed}' if allowed else 'public addresses only'}"
-        yield f"  token     {self.token or 'made elsewhere: HELIOGRAPH_JWT_SECRET is a public key'}"
+        yield f"  token     {self.token or self._no_token()}"
         yield ""
         yield self._dim('Post a message. The first one makes the application "demo":')
         yield self._curl("msg", MESSAGE)
@@ -66,6 +72,11 @@ class Banner:
             f"curl -sS {self.url}/api/v1/app/demo/{path} "
             f"-H \"Authorization: Bearer {self._dim(token)}\" -d '{body}'"
         )
+
+    def _no_token(self) -> str:
+        if is_private(self.settings):
+            return "made elsewhere, for HELIOGRAPH_JWT_SECRET is a public key; put it into TOKEN"
+        return "not shown, since other machines may reach the service: TOKEN=$(heliograph token)"
 
     def _may_call_this_machine(self) -> bool:
         return any(_LOOPBACK in subnet for subnet in self.settings.allow_subnets)

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from infra.local import keys
-from infra.local.banner import Banner
+from infra.local.banner import Banner, is_private
 from infra.local.keys import WrongKeys
 from shared.config import DATABASE, Settings, WrongSettings
 
@@ -114,7 +114,7 @@ def _mint(settings: Settings, org_id: str) -> str:
 
 def _announce(settings: Settings, port: int) -> None:
     try:
-        minted = _mint(settings, DEFAULT_ORGANIZATION)
+        minted = _mint(settings, DEFAULT_ORGANIZATION) if is_private(settings) else None
     except ValueError:
         minted = None
     say(str(Banner(_version(), settings, port, minted, is_coloured=sys.stdout.isatty())))

@@ -2,7 +2,7 @@
 
 import base64
 
-from infra.local.banner import Banner
+from infra.local.banner import Banner, is_private
 from shared.config import Settings
 
 
@@ -53,8 +53,18 @@ def test_a_service_that_listens_everywhere_is_reached_on_this_machine() -> None:
 def test_without_a_private_key_it_says_where_tokens_come_from() -> None:
     text = str(_banner(token=None))
 
-    assert "  token     made elsewhere: HELIOGRAPH_JWT_SECRET is a public key\n" in text
+    assert (
+        "  token     made elsewhere, for HELIOGRAPH_JWT_SECRET is a public key; put it into TOKEN\n" in text
+    )
     assert '-H "Authorization: Bearer $TOKEN"' in text
+
+
+def test_a_service_for_other_machines_shows_no_token() -> None:
+    """There the output ends in logs that many may read, and a token is good for ten years."""
+    banner = _banner(token=None, HOST="0.0.0.0")  # noqa: S104
+
+    assert not is_private(banner.settings)
+    assert "TOKEN=$(heliograph token)\n" in str(banner)
 
 
 def test_colours_are_for_terminals() -> None:
