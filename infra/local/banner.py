@@ -16,7 +16,7 @@ _LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def is_private(settings: Settings) -> bool:
-    """Whether only this machine reaches the service. Where others do, output is often kept and read by many."""
+    """Whether only this machine reaches the service. Where others do, output is kept and read by many."""
     return settings.host in _LOCAL_HOSTS
 
 
