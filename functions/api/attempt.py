@@ -54,7 +54,14 @@ class MessageAttemptTriggerType(IntEnum):
 
 
 class MessageAttemptOut(msgspec.Struct, kw_only=True, rename="camel"):
-    """One exchange with a receiver. A `responseStatusCode` of 0 means that no HTTP response came."""
+    """One exchange with a receiver.
+
+    Attributes:
+        response: The body's first 20,000 bytes, or the error's text.
+        response_status_code: 0 means that no HTTP response came.
+        status: What came of it.
+        trigger_type: Whether its time had come, or a person asked for it.
+    """
 
     id: str
     msg_id: str

@@ -22,7 +22,7 @@ class BodyReader(Generic[Body]):
     def __init__(self, kind: type[Body]) -> None:
         self._decoder = msgspec.json.Decoder(kind)
         names = "|".join(re.escape(field.encode_name) for field in msgspec.structs.fields(kind))
-        self._names = re.compile(rf'"({names})"\s*:'.encode()).findall if names else None
+        self._names = re.compile(rf'"({names})"\s*:'.encode()).findall
 
     def read(self, body: bytes) -> Body:
         """Read a body.
@@ -59,8 +59,6 @@ class BodyReader(Generic[Body]):
         Raises:
             Invalid: Some field is given twice.
         """
-        if self._names is None:
-            return
         found = self._names(body if apart is None else _without(body, apart))
         if len(found) > len(set(found)):
             self._look_closer(body)
@@ -71,8 +69,6 @@ class BodyReader(Generic[Body]):
         Raises:
             Invalid: No, on the outermost level.
         """
-        if self._names is None:
-            return
         try:
             values = _pairs.decode(body).values()
         except UnicodeDecodeError as wrong:

@@ -199,6 +199,31 @@ async def test_a_bug_is_a_failure_of_ours_too(api: Client, acme: str, walk: Walk
     assert (line["error"], line["function"]) == ("ZeroDivisionError", "application")
 
 
+async def test_a_request_that_no_server_would_hand_over_does_not_escape(walk: Walk) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, object]:
+        return {}
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    await asgi({"type": "http", "method": "GET", "path": "/"}, receive, send)
+    assert (sent[0]["status"], sent[1]["body"]) == (500, b"{}")
+    assert [line["error"] for line in walk.journal.of("request.failed")] == ["KeyError"]
+
+
+async def test_a_server_that_takes_no_more_does_not_make_it_worse(walk: Walk) -> None:
+    async def receive() -> dict[str, object]:
+        return {}
+
+    async def send(_: object) -> None:
+        raise RuntimeError("the answer has begun already")
+
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+    await asgi(scope, receive, send)
+
+
 async def test_settings_that_are_wrong_do_not_escape(
     stranger: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from functions.api.idempotency import LOCK, POLL, POLLS, claim_key
+from functions.api.idempotency import LOCK, POLL, POLLS, claim_key, once
 from functions.api.requests import Request
 from shared.domain.errors import Unavailable
 from shared.ports.answers import Answers, Begun, StoredAnswer
@@ -154,6 +154,29 @@ async def test_what_was_done_is_answered_also_when_the_answer_cannot_be_kept(api
     install(without("finish", walk))
     assert (await api.post(APPS, {"name": "A"}, idempotency_key="k")).status == 201
     assert walk.journal.of("answer.lost") == [{"status": 201, "part": "store"}]
+
+
+async def test_a_bug_of_ours_frees_the_key(api: Client, walk: Walk) -> None:
+    """The client's own repeat must not wait for a lock that nobody holds."""
+
+    class Broken:
+        async def add_application(self, *_: object) -> None:
+            raise ZeroDivisionError
+
+    install(replace(walk.service, catalogue=Broken()))  # type: ignore[arg-type]
+    assert (await api.post(APPS, {"name": "A"}, idempotency_key="k")).status == 500
+    install(walk.service)
+    assert (await api.post(APPS, {"name": "A"}, idempotency_key="k")).status == 201
+
+
+async def test_an_answer_that_is_no_success_is_not_kept(walk: Walk) -> None:
+    statuses = [400, 204, 500]
+
+    async def run() -> StoredAnswer:
+        return StoredAnswer(statuses.pop(0), (), b"")
+
+    answered = [(await once(walk.service, b"key", run)).status for _ in range(3)]
+    assert answered == [400, 204, 204]
 
 
 async def test_other_methods_have_no_key(api: Client, acme: str) -> None:

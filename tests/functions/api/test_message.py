@@ -1,5 +1,6 @@
 """Messages over HTTP."""
 
+import asyncio
 import json
 from datetime import timedelta
 from urllib.parse import quote
@@ -117,6 +118,14 @@ async def test_a_message_may_bring_its_application(api: Client) -> None:
     assert (await api.get("/api/v1/app/new")).json["name"] == "New"
 
 
+async def test_messages_at_once_may_bring_the_same_application(api: Client) -> None:
+    """The first two events of a new customer often come together."""
+    body = {"eventType": "a", "payload": {}, "application": {"name": "New", "uid": "new"}}
+    posted = await asyncio.gather(*(api.post("/api/v1/app/new/msg", body) for _ in range(4)))
+    assert [reply.status for reply in posted] == [202] * 4
+    assert len((await api.get("/api/v1/app/new/msg")).json["data"]) == 4
+
+
 @pytest.mark.parametrize(
     ("application", "kind"),
     [
@@ -213,6 +222,7 @@ async def test_what_must_be_there_is_named_when_it_is_not(api: Client, missing: 
         b'{"eventType":"a","data":{},"payload":{}}',
         b'{"eventType":"a","data":{},"data":{}}',
         b'{"eventType":"a","payload":{},"channels":null,"channels":["a"]}',
+        b'{"eventType":"a","payload":{},"\xff":{"eventType":1}}',
     ],
 )
 async def test_a_body_that_is_no_message_is_refused(api: Client, body: bytes) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import svix.models
 
+from functions.api.openapi import _as_in_3_0
 from functions.api.table import OPERATIONS
 from tests.functions.api.client import Client
 
@@ -97,6 +98,20 @@ async def test_shapes_have_the_names_that_sdks_know(document: Any) -> None:  # n
 async def test_old_names_are_not_offered(document: Any, shape: str, hidden: str) -> None:  # noqa: ANN401
     assert hidden not in document["components"]["schemas"][shape]["properties"]
     assert "payload" in document["components"]["schemas"]["MessageIn"]["required"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "tidy"),
+    [
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, {"type": "string", "nullable": True}),
+        ({"anyOf": [{"$ref": "#/x"}, {"type": "null"}]}, {"allOf": [{"$ref": "#/x"}], "nullable": True}),
+        ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, None),
+        ({"type": "string", "default": None}, {"type": "string"}),
+        ({"type": "string", "default": ""}, None),
+    ],
+)
+def test_schemas_are_written_as_version_3_0_writes_them(schema: Any, tidy: Any) -> None:  # noqa: ANN401
+    assert _as_in_3_0(schema) == (schema if tidy is None else tidy)
 
 
 async def test_the_page_fetches_nothing_from_elsewhere(anyone: Client) -> None:

@@ -224,6 +224,14 @@ def _by_hand(secret: bytes) -> bytes:
     return text + b"." + urlsafe_b64encode(hmac.digest(secret, text, "sha256")).rstrip(b"=")
 
 
+def test_a_very_long_token_is_good_and_not_remembered() -> None:
+    """Or a few of them could take all the memory."""
+    authority = Authority(SECRET, HS256)
+    header = b"Bearer " + authority.sign({"sub": "org_" + "a" * 5000}).encode()
+    assert authority.verify(header, NOON).org_id.startswith("org_a")
+    assert not authority._remembered
+
+
 def test_only_so_many_tokens_are_remembered() -> None:
     authority = Authority(SECRET, HS256)
     headers = [b"Bearer " + authority.sign({"sub": f"org_{n}"}).encode() for n in range(REMEMBERED + 2)]
