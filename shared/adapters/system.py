@@ -5,6 +5,9 @@ import os
 import random  # noqa: TID251 - here is what the dice port stands for
 from datetime import UTC, datetime, timedelta
 
+POOL_BYTES = 4096
+"""How many octets the dice ask the system for at once."""
+
 
 class SystemClock:
     """See `shared.ports.clock.Clock`."""
@@ -22,8 +25,18 @@ class SystemClock:
 class SystemDice:
     """See `shared.ports.dice.Dice`."""
 
+    def __init__(self) -> None:
+        self._pool = b""
+        self._used = 0
+
     def share(self) -> float:
         return random.random()  # noqa: S311 - for jitter; need not be unpredictable
 
     def octets(self, count: int) -> bytes:
-        return os.urandom(count)
+        begin, end = self._used, self._used + count
+        if end > len(self._pool):
+            # Asking the system gives the interpreter lock away, and another thread may keep it for long.
+            self._pool = os.urandom(POOL_BYTES + count)
+            begin, end = 0, count
+        self._used = end
+        return self._pool[begin:end]

@@ -19,6 +19,7 @@ from shared.adapters.sqlite.store import SqliteStore
 from shared.domain.errors import Unavailable, Unknown
 from shared.domain.message import Message
 from shared.domain.work import DISPATCH_QUEUE, dispatch_from
+from shared.ports.queue import Delivery
 from tests.clock import MovedClock
 from tests.makers import ORG, a_dispatch, a_failed_attempt, a_message, an_application
 
@@ -182,6 +183,24 @@ async def test_a_dead_owner_leaves_no_lock_and_loses_nothing_that_it_acknowledge
         assert {delivery.delivery_count for delivery in some} <= {1, 2}
     assert {message_id for _, message_id in acknowledged} <= set(queued)
     await store.close()
+
+
+async def test_work_that_waited_in_the_file_brings_its_payload_along(store: SqliteStore) -> None:
+    """A backlog is delivered without a read for each message."""
+    messages = [a_message(payload=f'{{"{number}": "{"x" * 40_000}"}}') for number in range(300)]
+    dispatches = [a_dispatch(message) for message in messages]
+    await asyncio.gather(
+        *(
+            store.outbox.accept(message, dispatch, None)
+            for message, dispatch in zip(messages, dispatches, strict=True)
+        )
+    )
+
+    received = list[Delivery]()
+    while some := await store.queue.receive(DISPATCH_QUEUE, limit=100, lease=LEASE, patience=timedelta()):
+        received += some
+
+    assert [dispatch_from(delivery.body) for delivery in received] == dispatches
 
 
 async def test_a_copy_of_the_files_at_any_moment_is_whole(store: SqliteStore, tmp_path: Path) -> None:

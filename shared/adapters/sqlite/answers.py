@@ -2,6 +2,7 @@
 
 import sqlite3
 from datetime import datetime
+from hashlib import blake2b
 
 import msgspec
 
@@ -9,6 +10,9 @@ from shared.adapters.sqlite import columns
 from shared.adapters.sqlite.rows import ANSWER
 from shared.adapters.sqlite.writer import Writer
 from shared.ports.answers import Begun, StoredAnswer
+
+_KEY_BYTES = 16
+"""Keys are kept as digests of this length: still no two are the same, and a page of the index holds many."""
 
 _headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
 
@@ -25,7 +29,7 @@ class SqliteAnswers:
         def take(connection: sqlite3.Connection) -> StoredAnswer | Begun:
             answer = find(connection, key, at)
             if answer is None:
-                put(connection, (key, None, None, None, columns.micros(lock_until)))
+                put(connection, (_digest(key), None, None, None, columns.micros(lock_until)))
                 return Begun.MINE
             return answer
 
@@ -41,15 +45,15 @@ class SqliteAnswers:
 
     async def give_up(self, key: bytes) -> None:
         def free(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM answer WHERE key = ? AND status IS NULL", (key,))
+            connection.execute("DELETE FROM answer WHERE key = ? AND status IS NULL", (_digest(key),))
 
         await self._writer.run(free)
 
     async def forget(self, *, before: datetime, limit: int) -> int:
         def remove(connection: sqlite3.Connection) -> int:
             return connection.execute(
-                "DELETE FROM answer WHERE key IN"
-                " (SELECT key FROM answer WHERE ends_at < ? ORDER BY ends_at LIMIT ?)",
+                "DELETE FROM answer WHERE seq IN"
+                " (SELECT seq FROM answer WHERE ends_at < ? ORDER BY ends_at LIMIT ?)",
                 (columns.micros(before), limit),
             ).rowcount
 
@@ -59,13 +63,13 @@ class SqliteAnswers:
 def row_of(key: bytes, answer: StoredAnswer, expires_at: datetime) -> columns.Row:
     """The row of table `answer`."""
     headers = msgspec.json.encode(answer.headers).decode()
-    return (key, answer.status, headers, answer.body, columns.micros(expires_at))
+    return (_digest(key), answer.status, headers, answer.body, columns.micros(expires_at))
 
 
 def find(connection: sqlite3.Connection, key: bytes, now: int) -> StoredAnswer | Begun | None:
     """What is kept for a key at an instant: an answer, somebody's lock, or nothing that still counts."""
     rows = connection.execute(
-        "SELECT status, headers, body FROM answer WHERE key = ? AND ends_at > ?", (key, now)
+        "SELECT status, headers, body FROM answer WHERE key = ? AND ends_at > ?", (_digest(key), now)
     ).fetchall()
     if not rows:
         return None
@@ -76,6 +80,15 @@ def find(connection: sqlite3.Connection, key: bytes, now: int) -> StoredAnswer |
 
 
 def put(connection: sqlite3.Connection, row: columns.Row) -> None:
-    """Keep an answer or a lock in place of what was kept for its key."""
+    """Keep the row of an answer or a lock in place of what was kept for its key."""
     connection.execute("DELETE FROM answer WHERE key = ?", row[:1])
     ANSWER.insert(connection, row)
+
+
+def remove(connection: sqlite3.Connection, key: bytes) -> None:
+    """Keep nothing for a key."""
+    connection.execute("DELETE FROM answer WHERE key = ?", (_digest(key),))
+
+
+def _digest(key: bytes) -> bytes:
+    return blake2b(key, digest_size=_KEY_BYTES).digest()

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from shared.adapters.sqlite.line import NOWHERE, Line, Place
+from shared.adapters.sqlite.hand import NOWHERE, Place
+from shared.adapters.sqlite.line import Line
 from shared.adapters.sqlite.writer import Writer
 from shared.ports.clock import Clock
 

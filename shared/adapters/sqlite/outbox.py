@@ -11,6 +11,7 @@ from shared.adapters.sqlite.attempts import code_class
 from shared.adapters.sqlite.columns import Row
 from shared.adapters.sqlite.lines import Lines
 from shared.adapters.sqlite.rows import ANSWER, ATTEMPT, CONTENT, MESSAGE, Table
+from shared.adapters.sqlite.work import Payload
 from shared.adapters.sqlite.writer import Operation, Writer
 from shared.domain.attempt import Attempt
 from shared.domain.errors import EventIdTaken
@@ -32,19 +33,19 @@ class SqliteOutbox:
         self._contents = contents
 
     async def accept(self, message: Message, dispatch: Dispatch, claim: Claim | None) -> StoredAnswer | None:
-        now = columns.micros(self._clock.now())
-        body = stored = to_body(dispatch)
+        now = self._clock.now()
+        content = next(self._contents)
+        payload = None
         if dispatch.payload is not None:
-            # The payload is in `content` already; who reads the queue after a crash finds it there.
-            stored = to_body(structs.replace(dispatch, payload=None))
-        entry = self._lines.of(DISPATCH_QUEUE).enter(body, stored, now=now, due=now)
-        rows = [*_message_rows(message, next(self._contents)), entry.row]
+            payload = Payload(content, to_body(structs.replace(dispatch, payload=None)))
+        entry = self._lines.of(DISPATCH_QUEUE).enter(to_body(dispatch), at=now, payload=payload)
+        rows = [*_message_rows(message, content), entry.row]
         if claim is not None:
             rows.append((ANSWER, answers.row_of(claim.key, claim.answer, claim.expires_at)))
 
         def alone(connection: sqlite3.Connection) -> StoredAnswer | None:
             if claim is not None:
-                earlier = answers.find(connection, claim.key, now)
+                earlier = answers.find(connection, claim.key, columns.micros(now))
                 if isinstance(earlier, StoredAnswer):
                     return earlier
                 # A lock, or an answer that has expired.
@@ -63,8 +64,8 @@ class SqliteOutbox:
         rows: list[tuple[Table, Row]] = [(ATTEMPT, _attempt_row(attempt))]
         entry = None
         if retry is not None:
-            now, body = columns.micros(self._clock.now()), to_body(retry.retry)
-            entry = self._lines.of(RETRY_QUEUE).enter(body, body, now=now, due=columns.micros(retry.due_at))
+            body = to_body(retry.retry)
+            entry = self._lines.of(RETRY_QUEUE).enter(body, at=self._clock.now(), due_at=retry.due_at)
             rows.append(entry.row)
 
         def alone(connection: sqlite3.Connection) -> bool | None:

@@ -22,9 +22,7 @@ class SqliteQueue:
         self._clock = clock
 
     async def send(self, queue: str, body: bytes, *, due_at: datetime | None = None) -> None:
-        now = columns.micros(self._clock.now())
-        due = now if due_at is None else columns.micros(due_at)
-        entry = self._lines.of(queue).enter(body, body, now=now, due=due)
+        entry = self._lines.of(queue).enter(body, at=self._clock.now(), due_at=due_at)
         table, row = entry.row
 
         def insert(connection: sqlite3.Connection) -> None:

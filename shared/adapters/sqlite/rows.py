@@ -55,8 +55,8 @@ ATTEMPT = Table(
     " response_status_code, response, duration, trigger_type, made_at, next_attempt_at",
 )
 ANSWER = Table("answer", "key, status, headers, body, ends_at")
-WAITING = Table("work_waiting", "queue, due_at, seq, body, delivery_count, enqueued_at")
-HELD = Table("work_held", "seq, queue, due_at, body, delivery_count, enqueued_at")
+WAITING = Table("work_waiting", "queue, due_at, seq, body, content, delivery_count, enqueued_at")
+HELD = Table("work_held", "seq, queue, due_at, body, content, delivery_count, enqueued_at")
 
 _REMOVALS = tuple(
     f"DELETE FROM work_held WHERE seq IN ({', '.join('?' * count)})" for count in range(1, ROWS_AT_ONCE + 1)

@@ -61,22 +61,25 @@ CREATE TABLE attempt (
 -- A list by status or code class is one range of this, and a list by neither a merge of few.
 CREATE INDEX attempt_endpoint ON attempt (endpoint_id, status, code_class, id);
 
+-- In order of arrival: keys come in none, and a table in their order would rewrite a page for each answer.
 -- status is NULL while somebody works on the answer.
 CREATE TABLE answer (
-    key BLOB PRIMARY KEY, status INTEGER, headers TEXT, body BLOB, ends_at INTEGER NOT NULL
-) WITHOUT ROWID;
+    seq INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, status INTEGER, headers TEXT, body BLOB,
+    ends_at INTEGER NOT NULL
+);
 CREATE INDEX answer_end ON answer (ends_at);
 
--- What waits for its time or for room, in the order in which it is handed over …
+-- What waits for its time or for room, in the order in which it is handed over; a payload that travels along
+-- is left in its place …
 CREATE TABLE work_waiting (
     queue TEXT NOT NULL, due_at INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL,
-    delivery_count INTEGER NOT NULL, enqueued_at INTEGER NOT NULL,
+    content INTEGER, delivery_count INTEGER NOT NULL, enqueued_at INTEGER NOT NULL,
     PRIMARY KEY (queue, due_at, seq)
 ) WITHOUT ROWID;
 -- … and what this process has in hand. The latter stays small, whatever waits.
 CREATE TABLE work_held (
     seq INTEGER PRIMARY KEY, queue TEXT NOT NULL, due_at INTEGER NOT NULL, body BLOB NOT NULL,
-    delivery_count INTEGER NOT NULL, enqueued_at INTEGER NOT NULL
+    content INTEGER, delivery_count INTEGER NOT NULL, enqueued_at INTEGER NOT NULL
 );
 CREATE VIEW work AS
     SELECT queue, due_at, seq, body, delivery_count, enqueued_at FROM work_waiting UNION ALL

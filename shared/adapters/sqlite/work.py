@@ -4,6 +4,10 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec import structs
+
+from shared.adapters.sqlite import columns
+from shared.domain.work import dispatch_from, to_body
 from shared.ports.queue import Delivery
 
 READ_AT_ONCE = 256
@@ -11,14 +15,24 @@ READ_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """Work that was waiting in the file. Times are in microseconds since 1970."""
+class Payload:
+    """A payload that travels with its dispatch and lies in the file already.
 
-    sequence: int
+    Attributes:
+        content: The `seq` of the row of `content` that has it.
+        body_without: The dispatch without it.
+    """
+
+    content: int
+    body_without: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Work that was waiting in the file, and when it was due, in microseconds since 1970."""
+
+    delivery: Delivery
     due: int
-    body: bytes
-    delivery_count: int
-    enqueued_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,29 +40,27 @@ class Taken:
     """What was taken from the file.
 
     Attributes:
-        rows: Earliest due first.
+        works: Earliest due first.
         next_waiting: When the first of those that are left is due, and its sequence; None if there are none.
     """
 
-    rows: Sequence[Read]
+    works: Sequence[Read]
     next_waiting: tuple[int, int] | None
 
 
 def take(connection: sqlite3.Connection, *, queue: str, now: int) -> Taken:
     """Take what is due, and count that it is handed over."""
-    rows = [
-        Read(*row)
-        for row in connection.execute(
-            "SELECT seq, due_at, body, delivery_count + 1, enqueued_at FROM work_waiting"
-            " WHERE queue = ? AND due_at <= ? ORDER BY due_at, seq LIMIT ?",
-            (queue, now, READ_AT_ONCE),
-        )
-    ]
+    rows = connection.execute(
+        "SELECT due_at, w.seq, body, delivery_count + 1, enqueued_at, payload"
+        " FROM work_waiting w LEFT JOIN content c ON c.seq = w.content"
+        " WHERE queue = ? AND due_at <= ? ORDER BY due_at, w.seq LIMIT ?",
+        (queue, now, READ_AT_ONCE),
+    ).fetchall()
     if rows:
-        up_to = (queue, rows[-1].due, rows[-1].sequence)
+        up_to = (queue, *rows[-1][:2])
         connection.execute(
-            "INSERT INTO work_held (seq, queue, due_at, body, delivery_count, enqueued_at)"
-            " SELECT seq, queue, due_at, body, delivery_count + 1, enqueued_at FROM work_waiting"
+            "INSERT INTO work_held (seq, queue, due_at, body, content, delivery_count, enqueued_at)"
+            " SELECT seq, queue, due_at, body, content, delivery_count + 1, enqueued_at FROM work_waiting"
             " WHERE queue = ? AND (due_at, seq) <= (?, ?)",
             up_to,
         )
@@ -56,15 +68,24 @@ def take(connection: sqlite3.Connection, *, queue: str, now: int) -> Taken:
     left = connection.execute(
         "SELECT due_at, seq FROM work_waiting WHERE queue = ? ORDER BY due_at, seq LIMIT 1", (queue,)
     ).fetchall()
-    return Taken(rows, left[0] if left else None)
+    works = [
+        Read(Delivery(queue, sequence, _whole(body, payload), times, columns.instant(enqueued_at)), due)
+        for due, sequence, body, times, enqueued_at, payload in rows
+    ]
+    return Taken(works, left[0] if left else None)
+
+
+def _whole(body: bytes, payload: str | None) -> bytes:
+    """The body as it was queued."""
+    return body if payload is None else to_body(structs.replace(dispatch_from(body), payload=payload))
 
 
 def put_back(connection: sqlite3.Connection) -> None:
     """Let what an earlier process had in hand wait for this one."""
     connection.execute("BEGIN IMMEDIATE")
     connection.execute(
-        "INSERT INTO work_waiting (queue, due_at, seq, body, delivery_count, enqueued_at)"
-        " SELECT queue, due_at, seq, body, delivery_count, enqueued_at FROM work_held"
+        "INSERT INTO work_waiting (queue, due_at, seq, body, content, delivery_count, enqueued_at)"
+        " SELECT queue, due_at, seq, body, content, delivery_count, enqueued_at FROM work_held"
     )
     connection.execute("DELETE FROM work_held")
     connection.execute("COMMIT")
