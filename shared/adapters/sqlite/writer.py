@@ -24,7 +24,7 @@ BATCH = 512
 REST_FOR_EACH_SECONDS = 0.0002
 REST_AT_MOST_SECONDS = 0.004
 """A transaction costs as much by itself as ten operations, so under load they are let gather: one of n
-operations is followed by the next no sooner than n rests after its begin. Who comes alone waits for nobody."""
+operations is followed by the next no sooner than n rests after its begin. Who comes alone never waits."""
 
 Result = TypeVar("Result")
 
