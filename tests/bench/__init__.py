@@ -17,6 +17,7 @@ attempts recorded   successful attempts in the database, over the time from the 
 post to 202,        latency of each message in milliseconds. In an open loop it counts from the instant the
 post to arrival     message was due, not from when a connection was free: all who had to wait for a stall of
                     the service count it.
+share of the floor  attempts recorded, over the mean of the floor's before and after the load.
 lost                deliveries of accepted messages that never arrived under the id of the 202, or that are
                     not recorded as a successful attempt. Any makes the exit status 1.
 duplicates          deliveries that arrived again after they had been answered 200. At least once allows
@@ -25,6 +26,8 @@ memory              the service's resident memory, in MiB.
 processor time      of all the service's threads, accepting included, in microseconds per delivery.
 cores               shares of one core during the load. When the generator's or the receiver's comes near 1,
                     it was the bottleneck, and the rows above are its numbers and not the service's.
+the machine         how long Python takes for a piece of work that is always the same. Where it differs from
+                    stage to stage, the machine was busy with something else.
 
 Posts ask for `with_content=false`, as the SDKs do; `--with-content` has the payload echoed. While a backlog
 is measured the retry schedule is one day, and with `--failure-share` it is seconds; all other settings are

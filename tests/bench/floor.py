@@ -35,7 +35,7 @@ from starlette.types import Receive, Scope, Send
 SCHEMA = """
     CREATE TABLE message (
         id TEXT PRIMARY KEY, event_type TEXT, payload BLOB, created_us INTEGER
-    ) WITHOUT ROWID;
+    );
     CREATE TABLE queue (
         id INTEGER PRIMARY KEY, message_id TEXT, endpoint_id TEXT, due_us INTEGER
     );
@@ -48,8 +48,6 @@ COMPACT = json.JSONEncoder(separators=(",", ":"))
 SENDS_AT_ONCE = 64
 ROWS_A_STATEMENT = 64
 REQUEST_TIMEOUT = timedelta(seconds=30)
-# The switch interval bounds how long the writer waits for the interpreter after each statement.
-SWITCH_INTERVAL = timedelta(milliseconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +267,6 @@ class Application:
 def main() -> None:
     """Serve until SIGTERM."""
     port, database, *urls = sys.argv[1:]
-    sys.setswitchinterval(SWITCH_INTERVAL.total_seconds())
     gc.set_threshold(20_000, 20, 50)
     config = uvicorn.Config(
         Application(database, urls),

@@ -47,6 +47,8 @@ class Measured:
     receiver_share: float
     service_cpu_us: float
     """Processor time of the service per delivery, in microseconds."""
+    pace_us: tuple[float, float]
+    """The machine's pace before and after the load; see `tests.bench.machine`."""
 
 
 @dataclass(frozen=True, slots=True)

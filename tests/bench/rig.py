@@ -15,6 +15,7 @@ import msgspec
 
 from tests.bench import generator, ledger
 from tests.bench import receiver as receiving
+from tests.bench.machine import pace_us
 from tests.bench.outcome import Measured, compared, percentiles
 from tests.bench.processes import Process, memory, running, watched
 from tests.bench.service import HOST, Service, floor, heliograph, wait_until
@@ -66,6 +67,7 @@ class Rig:
         """
         first = self._posted
         tally, recorded = self._tally(), ledger.recorded(self.service.database, ledger.SUCCEEDED)
+        pace_before_us = pace_us()
         with watched(self.service.process) as seen:
             report, cpu = self._generate(_plan(load, self.service, "bench", first, seconds=load.seconds))
             expected = report.accepted * load.fan_out
@@ -90,6 +92,7 @@ class Rig:
             generator_share=report.cpu_seconds / report.seconds,
             receiver_share=cpu.receiver_seconds / cpu.wall_seconds,
             service_cpu_us=(drained_cpu_seconds - cpu.service_before_seconds) / max(served, 1) * 1e6,
+            pace_us=(pace_before_us, pace_us()),
         )
 
     def leave_waiting(self, count: int) -> None:

@@ -36,7 +36,7 @@ class Section:
     lost: int = 0
 
     def __str__(self) -> str:
-        return "\n".join([self.title, *map(str, self.rows)])
+        return "\n".join([self.title, *map(str, self.rows), ""])
 
 
 def heading() -> str:
@@ -94,6 +94,7 @@ def footprint(measured: Measured) -> list[Row]:
             "cores: service, generator, receiver",
             f"{measured.service_share:.2f}, {measured.generator_share:.2f}, {measured.receiver_share:.2f}",
         ),
+        Row("the machine: 1 KB of JSON, before/after", "{:.0f}/{:.0f} us".format(*measured.pace_us)),
     ]
 
 
