@@ -32,6 +32,7 @@ async def events(message: func.ServiceBusMessage) -> None:
         service().journal.note("event.repeated", event_id=repeated.event_id)
     except (Rejected, Conflict) as refused:
         await service().queue.reject(EVENTS_QUEUE, body, reason=str(refused))
+        service().journal.note("event.rejected", queue_message_id=message.message_id, why=str(refused))
 
 
 @blueprint.function_name("dispatch")

@@ -1,0 +1,155 @@
+"""The queue and timer triggers, called through their registrations as a host calls them."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import azure.functions as func
+import pytest
+from azure.functions.servicebus import ServiceBusMessage
+from azure.functions.timer import TimerRequest
+
+import function_app
+from infra.local import registrations
+from shared import wiring
+from shared.domain.application import Application
+from shared.domain.work import EVENTS_QUEUE
+from shared.ports.queue import DeadLetter
+from tests.flows.walk import Walk, answer
+from tests.makers import ORG
+
+REGISTERED = registrations.read(function_app.app, {})
+QUEUES = {function.name: function for function in REGISTERED.queues}
+TIMERS = {function.name: function for function in REGISTERED.timers}
+
+
+@pytest.fixture
+async def walk(tmp_path: Path) -> AsyncIterator[Walk]:
+    """A service that is the process's own."""
+    walk = Walk.on(tmp_path)
+    wiring.install(walk.service)
+    yield walk
+    wiring.install(None)
+    await walk.service.close()
+
+
+@pytest.fixture
+async def application(walk: Walk) -> Application:
+    application = await walk.has_application(uid="acme")
+    await walk.has_endpoint(application)
+    return application
+
+
+async def trigger(name: str, body: bytes, *, message_id: str = "1", delivery_count: int = 1) -> None:
+    """Call a queue function with a message."""
+    message = ServiceBusMessage(
+        body=body,
+        message_id=message_id,
+        application_properties={},
+        user_properties={},
+        delivery_count=delivery_count,
+    )
+    await QUEUES[name].call(**{QUEUES[name].parameter: message})
+
+
+def an_event(**message: object) -> bytes:
+    said = {"eventType": "order.paid", "payload": {"n": 1}, **message}
+    return json.dumps({"orgId": ORG, "appId": "acme", "message": said}).encode()
+
+
+async def dead_letters(walk: Walk) -> list[DeadLetter]:
+    return list(await walk.service.consumer.dead_letters(EVENTS_QUEUE, limit=10))
+
+
+async def test_an_event_from_the_queue_is_delivered_as_one_over_http_is(
+    walk: Walk, application: Application
+) -> None:
+    await trigger("events", an_event(eventId="order-1"))
+    await walk.works()
+    message = await walk.service.messages.get(application.id, "order-1")
+    assert walk.receiver.got == [message.id]
+
+
+async def test_an_event_handed_over_twice_is_accepted_once(walk: Walk, application: Application) -> None:
+    """We died between accepting it and settling it."""
+    await trigger("events", an_event())
+    await trigger("events", an_event(), delivery_count=2)
+    await walk.works()
+    assert len(walk.receiver.got) == 1
+
+
+async def test_an_event_id_that_was_accepted_before_is_let_go(walk: Walk, application: Application) -> None:
+    await trigger("events", an_event(eventId="order-1"), message_id="1")
+    await trigger("events", an_event(eventId="order-1"), message_id="2")
+    await walk.works()
+    assert len(walk.receiver.got) == 1
+    assert await dead_letters(walk) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        pytest.param(b"{", "body", id="no JSON"),
+        pytest.param(an_event(eventType="order paid"), "String must match", id="a space in the event type"),
+        pytest.param(an_event(payload=[1]), "payload must be a JSON object", id="a payload that is a list"),
+        pytest.param(an_event().replace(b"acme", b"nobody"), "no application 'nobody'", id="no application"),
+        pytest.param(an_event().replace(b"org_", b"xxx_"), "begins with org_", id="no organization"),
+    ],
+)
+async def test_a_bad_event_is_put_aside_with_the_reason(
+    walk: Walk, application: Application, body: bytes, reason: str
+) -> None:
+    """Repeating does not mend it, and a person has to know what to mend."""
+    await trigger("events", body)
+    (dead,) = await dead_letters(walk)
+    assert dead.body == body
+    assert reason in dead.reason
+    assert reason in str(walk.journal.of("event.rejected"))
+
+
+async def test_dispatches_and_retries_lead_to_attempts(walk: Walk, application: Application) -> None:
+    walk.receiver.first.append(answer(500))
+    message = await walk.accepts(application)
+    (dispatch,) = await walk.takes("dispatch")
+    await trigger("dispatch", dispatch.body)
+    walk.clock.move(timedelta(seconds=7))
+    (retry,) = await walk.takes("retry")
+    await trigger("retry", retry.body)
+    assert walk.receiver.got == [message.id, message.id]
+
+
+@pytest.mark.parametrize("queue", ["dispatch", "retry"])
+async def test_work_that_nobody_understands_is_handed_back(walk: Walk, queue: str) -> None:
+    """The host puts it aside after the tenth time, with this error as the reason."""
+    with pytest.raises(ValueError, match="not queued work of ours"):
+        await trigger(queue, b"{}")
+
+
+@pytest.mark.parametrize("name", ["sweep", "retention"])
+async def test_timers_run_on_an_empty_service(walk: Walk, name: str) -> None:
+    timer = TIMERS[name]
+    await timer.call(**{timer.parameter: TimerRequest(past_due=True)})
+
+
+async def test_retention_runs_by_its_timer(walk: Walk, application: Application) -> None:
+    message = await walk.posts(application, payload_retention=timedelta(days=5))
+    walk.clock.move(timedelta(days=6))
+    timer = TIMERS["retention"]
+    await timer.call(**{timer.parameter: TimerRequest(past_due=False)})
+    assert (await walk.service.messages.get(application.id, message.id)).payload is None
+
+
+def test_the_platform_sees_the_same_bindings() -> None:
+    """Names that the platform's configuration and the emulators' rely on."""
+    bindings = {name: function.queue for name, function in QUEUES.items()} | {
+        name: function.schedule for name, function in TIMERS.items()
+    }
+    assert bindings == {
+        "events": "events",
+        "dispatch": "dispatch",
+        "retry": "retry",
+        "sweep": "0 * * * * *",
+        "retention": "0 */5 * * * *",
+    }
+    assert isinstance(function_app.app, func.AsgiFunctionApp)
