@@ -16,6 +16,8 @@ import sys
 import threading
 import time
 from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -105,7 +107,7 @@ class Load:
         self._started_ns = time.monotonic_ns()
         seconds = self.plan.seconds
         self._stops_ns = self._started_ns + round(seconds * NANOSECONDS) if seconds else sys.maxsize
-        self._idle = connections
+        self._idle = list(connections)
         self.post_what_is_due()
 
     def post_what_is_due(self) -> None:
@@ -236,11 +238,15 @@ class Connection(asyncio.Protocol):
         else:
             self.post(*following)
 
+    def close(self) -> None:
+        """End the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def _hang_up(self, reason: str = "") -> None:
         if reason:
             print(reason, file=sys.stderr)
-        if self._transport is not None:
-            self._transport.abort()
+        self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give up the message under way, and connect anew for the next."""
@@ -268,13 +274,25 @@ async def reconnect(connection: Connection, load: Load) -> None:
             return
 
 
-def pace(load: Load, loop: asyncio.AbstractEventLoop, stopped: threading.Event) -> None:
-    """Wake the load at every tick; a thread, because the event loop's own timers count whole milliseconds."""
+@contextmanager
+def paced(load: Load) -> Iterator[None]:
+    """Wake an open loop at every tick; by a thread, as the event loop's own timers count milliseconds."""
+    stopped = threading.Event()
+    loop = asyncio.get_running_loop()
+    pacing = threading.Thread(target=_pace, args=(load, loop, stopped), daemon=True)
+    if load.plan.rate:
+        pacing.start()
+    yield
+    stopped.set()
+    if load.plan.rate:
+        pacing.join()
+
+
+def _pace(load: Load, loop: asyncio.AbstractEventLoop, stopped: threading.Event) -> None:
     tick = load.tick().total_seconds()
-    due = time.monotonic()
-    while not stopped.is_set():
+    due = time.monotonic() + tick
+    while not stopped.wait(max(due - time.monotonic(), 0)):
         due += tick
-        time.sleep(max(due - time.monotonic(), 0))
         loop.call_soon_threadsafe(load.post_what_is_due)
 
 
@@ -288,30 +306,29 @@ async def generate(plan: Plan) -> Report:
             lambda: Connection(load), plan.target.host, plan.target.port
         )
         connections.append(connection)
-    # Everything that lives from here on lives to the end: there is nothing for the collector to find.
-    gc.collect()
-    gc.disable()
     print("begins", flush=True)
     cpu = time.process_time()
-    stopped = threading.Event()
     load.start(connections)
-    if plan.rate:
-        threading.Thread(target=pace, args=(load, loop, stopped), daemon=True).start()
     seconds = (plan.seconds or (plan.count or 0) / SLOWEST_RATE) + plan.patience_seconds
-    try:
-        await asyncio.wait_for(load.finished.wait(), seconds)
-    except TimeoutError:
-        print("the last answers did not come", file=sys.stderr)
+    with paced(load):
+        try:
+            await asyncio.wait_for(load.finished.wait(), seconds)
+        except TimeoutError:
+            print("the last answers did not come", file=sys.stderr)
     load.finished.set()
-    stopped.set()
     cpu = time.process_time() - cpu
     print("ends", flush=True)
+    for connection in connections:
+        connection.close()
+    await asyncio.sleep(0)  # a turn of the loop, which is when it closes what was to be closed
     return load.report(cpu)
 
 
 def main() -> None:
     """Post what the plan in the first argument says; leave the report in the file that the second names."""
     plan = msgspec.json.decode(sys.argv[1], type=Plan)
+    # Whatever this process makes lives to its end: there is nothing for the collector to find.
+    gc.disable()
     report = uvloop.run(generate(plan))
     Path(sys.argv[2]).write_bytes(msgspec.json.encode(report))
 

@@ -64,13 +64,22 @@ class Process:
         """Ask it to end, and wait for that.
 
         Raises:
-            Failed: It does not end, or ends with an error.
+            Failed: It does not end.
         """
         self.popen.terminate()
         try:
             self.popen.wait(ENDS_WITHIN.total_seconds())
         except subprocess.TimeoutExpired as late:
             raise self.failed(f"has not ended {ENDS_WITHIN.total_seconds():.0f} s after SIGTERM") from late
+
+    def must_run(self) -> None:
+        """Do nothing while it runs.
+
+        Raises:
+            Failed: It has ended.
+        """
+        if self.popen.poll() is not None:
+            raise self.failed(f"has ended with status {self.popen.returncode}")
 
     def failed(self, how: str) -> Failed:
         """An error that says what the process wrote last."""

@@ -46,7 +46,14 @@ class Load:
         pace = (
             f"open loop at {self.rate:g}/s" if self.rate else f"closed loop, {self.connections} connections"
         )
-        return f"{pace}, fan-out {self.fan_out}, {self.payload_bytes:,} bytes, {self.seconds:g} s"
+        parts = [pace, f"fan-out {self.fan_out}", f"{self.payload_bytes:,} bytes", f"{self.seconds:g} s"]
+        if self.receiver_delay:
+            parts.append(f"answers after {self.receiver_delay / timedelta(milliseconds=1):g} ms")
+        if self.failure_share:
+            parts.append(f"{self.failure_share:.0%} fail at first")
+        if self.with_idempotency_key:
+            parts.append("idempotency keys")
+        return ", ".join(parts)
 
 
 @dataclass(slots=True)
@@ -108,6 +115,7 @@ class Rig:
             raise self.service.process.failed(f"did not accept {refused} messages")
 
         def is_waiting() -> bool:
+            self.service.process.must_run()
             return (
                 self._tally().refused - before >= count
                 and ledger.recorded(self.service.database, ledger.FAILED) - failed >= count
@@ -138,6 +146,7 @@ class Rig:
     def _wait_until_recorded(self, expected: int, arrived: int, recorded: int) -> None:
         # The receiver is asked first: a count of the database costs the service's disk and processor more.
         def is_recorded() -> bool:
+            self.service.process.must_run()
             return (
                 self._tally().arrived - arrived >= expected
                 and ledger.recorded(self.service.database, ledger.SUCCEEDED) - recorded >= expected

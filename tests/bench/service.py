@@ -133,8 +133,7 @@ def _token(secret: str) -> str:
 
 def _wait_until_ready(service: Service) -> None:
     def is_ready() -> bool:
-        if service.process.popen.poll() is not None:
-            raise service.process.failed("ended before it was ready")
+        service.process.must_run()
         try:
             return _request(service.port, "GET", "/api/v1/health/ping", "", None)[0] in OK_STATUSES
         except OSError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.bench.outcome import Measured, Percentiles
 
-NAME_WIDTH = 42
+NAME_WIDTH = 46
 TARGET_WIDTH = 14
 MEASURED_WIDTH = 34
 
