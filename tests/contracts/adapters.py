@@ -57,10 +57,10 @@ class Stores:
 async def sqlite(folder: Path, clock: MovedClock) -> Stores:
     """On one SQLite file."""
     store = SqliteStore.open(folder / "heliograph.db", clock)
-    elsewhere = folder / "reborn"
 
     async def reborn() -> Stores:
         # The files as they lie there at this moment are what a killed process leaves behind.
+        elsewhere = folder / "reborn"
         shutil.copytree(folder, elsewhere)
         return await sqlite(elsewhere, clock)
 
@@ -79,6 +79,8 @@ async def sqlite(folder: Path, clock: MovedClock) -> Stores:
         reborn=reborn,
     )
 
+
+Open = Callable[[Path, MovedClock], Awaitable[Stores]]
 
 STORES = [pytest.param(sqlite, id="sqlite")]
 

@@ -111,6 +111,28 @@ async def test_what_was_abandoned_is_due_again_at_once(stores: Stores) -> None:
     assert second.enqueued_at == first.enqueued_at
 
 
+async def test_what_was_abandoned_stands_behind_what_was_due_before(stores: Stores) -> None:
+    """Work that fails again and again holds up no other."""
+    await stores.queue.send(QUEUE, b"fails")
+    (fails,) = await receive(stores)
+    await stores.queue.send(QUEUE, b"waits", due_at=NOON + SECOND)
+    stores.clock.move(2 * SECOND)
+
+    await stores.consumer.abandon(fails)
+
+    assert await bodies(stores) == [b"waits", b"fails"]
+
+
+async def test_what_was_completed_while_it_was_abandoned_is_done(stores: Stores) -> None:
+    await stores.queue.send(QUEUE, b"body")
+    (delivery,) = await receive(stores)
+
+    await asyncio.gather(stores.consumer.abandon(delivery), stores.consumer.complete(delivery))
+
+    stores.clock.move(10 * LEASE)
+    assert await receive(stores) == []
+
+
 async def test_what_is_neither_comes_again_when_its_lease_ends(stores: Stores) -> None:
     """A consumer that hangs costs a delay, not a message."""
     await stores.queue.send(QUEUE, b"body")
@@ -206,7 +228,14 @@ async def test_a_count_survives_every_crash(stores: Stores) -> None:
     await second.consumer.abandon(delivery)
     (delivery,) = await receive(second)
     assert delivery.delivery_count == 3
+    second.clock.move(LEASE)
+    (delivery,) = await receive(second)
+    assert delivery.delivery_count == 4
+    third = await second.reborn()
+    (delivery,) = await receive(third)
+    assert delivery.delivery_count == 5
     await second.close()
+    await third.close()
 
 
 async def test_what_was_buried_is_a_dead_letter_and_never_handed_over(stores: Stores) -> None:

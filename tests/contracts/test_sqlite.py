@@ -15,6 +15,7 @@ import pytest
 
 from shared.adapters.sqlite import schema
 from shared.adapters.sqlite.errors import CannotOpen, DatabaseInUse, NewerSchema
+from shared.adapters.sqlite.hand import ROOM_WORKS
 from shared.adapters.sqlite.store import SqliteStore
 from shared.domain.errors import Unavailable, Unknown
 from shared.domain.message import Message
@@ -157,6 +158,8 @@ async def test_a_value_that_cannot_be_written_spoils_no_other(store: SqliteStore
     assert isinstance(failed, UnicodeEncodeError)
     assert isinstance(kept.pop(), OverflowError)
     assert kept == [None] * 5
+    with pytest.raises(Unknown):
+        await store.messages.get(wrong.app_id, wrong.id)
     for message in right:
         assert await store.messages.get(message.app_id, message.id) == message
 
@@ -201,6 +204,33 @@ async def test_work_that_waited_in_the_file_brings_its_payload_along(store: Sqli
         received += some
 
     assert [dispatch_from(delivery.body) for delivery in received] == dispatches
+
+
+async def held_and_waiting(store: SqliteStore) -> tuple[int, int]:
+    def count(connection: sqlite3.Connection) -> tuple[int, int]:
+        ((held,),) = connection.execute("SELECT count(*) FROM work_held").fetchall()
+        ((waiting,),) = connection.execute("SELECT count(*) FROM work_waiting").fetchall()
+        return held, waiting
+
+    return await store.readers.run(count)
+
+
+async def test_room_in_memory_comes_back_when_work_has_been_handed_over(store: SqliteStore) -> None:
+    """A backlog slows nothing down once it is gone."""
+
+    async def send(works: int) -> None:
+        await asyncio.gather(*(store.queue.send(DISPATCH_QUEUE, b"body") for _ in range(works)))
+
+    await send(ROOM_WORKS + 50)
+    assert await held_and_waiting(store) == (ROOM_WORKS, 50)
+
+    some = await store.queue.receive(DISPATCH_QUEUE, limit=ROOM_WORKS, lease=LEASE, patience=timedelta())
+    await asyncio.gather(*map(store.queue.abandon, some[:10]), *map(store.queue.complete, some[10:]))
+    while some := await store.queue.receive(DISPATCH_QUEUE, limit=500, lease=LEASE, patience=timedelta()):
+        await asyncio.gather(*map(store.queue.complete, some))
+    await send(ROOM_WORKS)
+
+    assert await held_and_waiting(store) == (ROOM_WORKS, 0)
 
 
 async def test_a_copy_of_the_files_at_any_moment_is_whole(store: SqliteStore, tmp_path: Path) -> None:
