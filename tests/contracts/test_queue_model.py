@@ -1,4 +1,4 @@
-"""The queue against a model of it: whatever is done in whatever order, nothing is lost, all comes in order."""
+"""The queue against a model of it: whatever is done in whatever order, nothing is lost."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
