@@ -148,6 +148,35 @@ async def test_one_that_is_refused_spoils_no_other(stores: Stores) -> None:
     assert len(await queued(stores, DISPATCH_QUEUE)) == 10
 
 
+async def test_whatever_is_written_together_with_one_that_is_refused_is_kept(stores: Stores) -> None:
+    first, second, other = a_message(ACME, event_id="evt"), a_message(ACME, event_id="evt"), a_message(ACME)
+    await stores.outbox.accept(first, a_dispatch(first), None)
+    (delivery,) = await queued(stores, DISPATCH_QUEUE)
+    attempt = a_failed_attempt()
+    due = DueRetry(a_retry(attempt), NOON)
+
+    refused, *kept = await asyncio.gather(
+        stores.outbox.accept(second, a_dispatch(second), None),
+        stores.outbox.accept(other, a_dispatch(other), a_claim()),
+        stores.outbox.record(attempt, due),
+        stores.outbox.record(attempt, due),
+        stores.queue.send("events", b"event"),
+        stores.consumer.complete(delivery),
+        return_exceptions=True,
+    )
+
+    assert isinstance(refused, EventIdTaken)
+    assert kept == [None] * 5
+    assert await stores.messages.get(ACME.id, other.id) == other
+    assert await stores.attempts.get(attempt.message_id, attempt.id) == attempt
+    retries = await queued(stores, RETRY_QUEUE)
+    assert {retry_from(retry.body) for retry in retries} == {due.retry}
+    assert [event.body for event in await queued(stores, "events")] == [b"event"]
+    stores.clock.move(60 * SECOND)
+    left = [dispatch_from(again.body).message_id for again in await queued(stores, DISPATCH_QUEUE)]
+    assert left == [other.id]
+
+
 async def test_a_caller_who_goes_away_loses_nothing(stores: Stores) -> None:
     """A client that closes its connection while its message is being written does not strand it."""
     message = a_message(ACME)

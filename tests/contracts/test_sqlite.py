@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,8 +33,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def store(path: Path) -> AsyncIterator[SqliteStore]:
-    opened = SqliteStore.open(path, MovedClock())
+async def store(path: Path, clock: MovedClock) -> AsyncIterator[SqliteStore]:
+    opened = SqliteStore.open(path, clock)
     yield opened
     await opened.close()
 
@@ -85,6 +85,20 @@ async def test_the_file_of_a_newer_release_is_refused(store: SqliteStore, path: 
     assert (refused.value.found, refused.value.known) == (newer, len(schema.MIGRATIONS))
     with pytest.raises(NewerSchema):  # and the file is free again
         SqliteStore.open(path, MovedClock())
+
+
+def test_a_file_that_cannot_be_brought_up_to_this_release_is_left_as_it_is(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+    connection.execute("CREATE TABLE message (in_the_way)")
+
+    with pytest.raises(CannotOpen, match="already exists"):
+        SqliteStore.open(path, MovedClock())
+
+    assert connection.execute("PRAGMA user_version").fetchone() == (0,)
+    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("message",)]
+    connection.close()
 
 
 def test_another_programs_database_is_refused(tmp_path: Path) -> None:
@@ -142,6 +156,40 @@ async def test_a_full_disk_promises_nothing_and_is_survived(store: SqliteStore) 
     assert await store.messages.get(messages[0].app_id, messages[0].id) == messages[0]
     some = await store.queue.receive(DISPATCH_QUEUE, limit=9, lease=LEASE, patience=timedelta())
     assert [dispatch_from(delivery.body).message_id for delivery in some] == [messages[0].id]
+
+
+def refuse(store: SqliteStore, *, everything: bool) -> None:
+    """Have the file refuse every write, or take them again. The writer is idle meanwhile."""
+    store.writer._connection.execute(f"PRAGMA query_only = {everything}")
+
+
+async def test_work_stays_with_its_holder_while_the_disk_refuses(
+    store: SqliteStore, clock: MovedClock
+) -> None:
+    """Nothing is handed over uncounted, and nothing is forgotten."""
+
+    async def receive() -> Sequence[Delivery]:
+        return await store.queue.receive(DISPATCH_QUEUE, limit=9, lease=LEASE, patience=timedelta())
+
+    await store.queue.send(DISPATCH_QUEUE, b"held")
+    await store.queue.send(DISPATCH_QUEUE, b"waiting", due_at=clock.now() + LEASE)
+    (held,) = await receive()
+    refuse(store, everything=True)
+
+    for settle in (store.queue.complete, store.queue.abandon):
+        with pytest.raises(Unavailable):
+            await settle(held)
+    assert await receive() == []
+    clock.move(LEASE)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await receive()
+
+    refuse(store, everything=False)
+    assert [(again.body, again.delivery_count) for again in await receive()] == [
+        (b"held", 2),
+        (b"waiting", 1),
+    ]
 
 
 async def test_a_value_that_cannot_be_written_spoils_no_other(store: SqliteStore) -> None:
