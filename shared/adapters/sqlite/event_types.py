@@ -76,7 +76,7 @@ class SqliteEventTypes:
 
     async def missing(self, org_id: str, names: Collection[str]) -> frozenset[str]:
         one, parameters = columns.any_of("name", set(names))
-        sql = f"SELECT name FROM event_type WHERE org_id = ? AND NOT archived AND {one}"  # noqa: S608 - question marks
+        sql = f"SELECT name FROM event_type WHERE org_id = ? AND NOT archived AND {one}"  # noqa: S608 - a name of ours
 
         def look(connection: sqlite3.Connection) -> frozenset[str]:
             return frozenset(names).difference(
