@@ -5,6 +5,7 @@ target is told in the table and changes nothing, because it says as much about t
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -43,7 +44,7 @@ def main() -> int:
 
 def _sections(asked: argparse.Namespace) -> Iterator[Section]:
     load = Load(
-        seconds=asked.seconds or OWN_SECONDS,
+        seconds=asked.seconds or (QUICK.other_seconds if asked.quick else OWN_SECONDS),
         rate=asked.rate,
         connections=asked.connections,
         fan_out=asked.fan_out or 1,
@@ -92,12 +93,16 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--only", choices=NAMES, help="one stage of the table")
     add("--quick", action="store_true", help="every stage short: for a first look, not for the record")
-    add("--rate", type=float, help="open loop: messages a second; without it as fast as they are accepted")
-    add("--seconds", type=float, help=f"length of the load, {OWN_SECONDS} if it is yours")
+    add(
+        "--rate",
+        type=_above_zero,
+        help="open loop: messages a second; without it as fast as they are accepted",
+    )
+    add("--seconds", type=_above_zero, help=f"length of the load, {OWN_SECONDS} if it is yours")
     add("--fan-out", type=int, help="endpoints of the application, 1")
     add("--payload-bytes", type=int, default=Load(0).payload_bytes, help="%(default)s")
     add("--receiver-delay-ms", type=float, default=0, help="the receiver answers so much later, %(default)s")
-    add("--failure-share", type=float, default=0, help="share of deliveries that fail at first, 0 to 1")
+    add("--failure-share", type=_share, default=0, help="share of deliveries that fail at first, 0 to 1")
     add(
         "--connections",
         type=int,
@@ -112,6 +117,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--backlog", type=int, help="retries that wait meanwhile")
     return parser
+
+
+def _above_zero(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return number
 
 
 if __name__ == "__main__":

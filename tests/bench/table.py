@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.bench.outcome import Measured, Percentiles
 
-NAME_WIDTH = 46
+NAME_WIDTH = 48
 TARGET_WIDTH = 14
 MEASURED_WIDTH = 34
 
