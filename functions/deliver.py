@@ -5,11 +5,11 @@ failed, and everything that receivers do is recorded as an attempt.
 """
 
 import azure.functions as func
-from shared.wiring import service
 
 from functions.api.message import post_from_queue
 from shared.domain.errors import Conflict, EventIdTaken, Rejected
 from shared.domain.work import DISPATCH_QUEUE, EVENTS_QUEUE, RETRY_QUEUE, dispatch_from, retry_from
+from shared.wiring import service
 
 CONNECTION = "ServiceBus"
 """The prefix of the settings that say where the queues are; the platform reads them."""

@@ -107,7 +107,7 @@ def a_message(application: Application | None = None, **changes: Any) -> Message
         payload_expires_at=at + DEFAULT_PAYLOAD_RETENTION,
         created_at=at,
     )
-    return replace(default, **changes)
+    return msgspec.structs.replace(default, **changes)
 
 
 def an_attempt(
@@ -137,7 +137,7 @@ def an_attempt(
         timestamp=at,
         next_attempt_at=None,
     )
-    return replace(default, **changes)
+    return msgspec.structs.replace(default, **changes)
 
 
 def a_failed_attempt(

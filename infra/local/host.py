@@ -18,6 +18,7 @@ import gc
 import logging
 import resource
 import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -41,6 +42,9 @@ from shared.wiring import Service, compose, install
 GRACE = timedelta(seconds=8)
 BREAKING_OFF = timedelta(seconds=1)
 """Together less than the ten seconds that container platforms wait, so that the store is closed in time."""
+
+SWITCH_INTERVAL = timedelta(milliseconds=1)
+"""How long the event loop may keep the interpreter lock from a thread that waits for it."""
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -104,6 +108,7 @@ async def _run(settings: Settings, env: Mapping[str, str], announce: Callable[[i
         running = [asyncio.create_task(driver.run()) for driver in drivers]
         ready = asyncio.create_task(server.ready.wait())
         await asyncio.wait([ready, *running], return_when=asyncio.FIRST_COMPLETED)
+        _take_turns_often()
         _collect_garbage_seldom()
         announce(listener.getsockname()[1])
         parts.journal.note("host.started", functions=len(drivers))
@@ -192,6 +197,12 @@ def _log_into(journal: Journal) -> None:
     root = logging.getLogger()
     root.handlers = [LibraryLog(journal)]
     root.setLevel(logging.WARNING)
+
+
+def _take_turns_often() -> None:
+    # The store's writer needs the interpreter lock at every step of every statement, and by default waits
+    # 5 ms for it while the event loop is busy, with a commit in hand that many wait for.
+    sys.setswitchinterval(SWITCH_INTERVAL.total_seconds())
 
 
 def _collect_garbage_seldom() -> None:

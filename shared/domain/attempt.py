@@ -1,8 +1,9 @@
 """An attempt: one HTTP exchange with one endpoint about one message, and what came of it."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
+
+import msgspec
 
 
 class Status(IntEnum):
@@ -21,8 +22,7 @@ class Trigger(IntEnum):
     MANUAL = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """One exchange with one endpoint about one message.
 
     Attributes:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 DEFAULT_PAYLOAD_RETENTION = timedelta(days=90)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """One event for one application.
 
     Attributes:

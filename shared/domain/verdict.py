@@ -14,10 +14,11 @@ proposed for it: `disable` speaks of future messages, so it counts whatever the 
 
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from http import HTTPStatus
+
+import msgspec
 
 RESPONSE_LIMIT_BYTES = 20_000
 """How much of a response's body is kept."""
@@ -39,8 +40,7 @@ class Failure(Enum):
     """Everything else: refused, reset, no valid certificate, no valid HTTP."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What came back from the wire.
 
     Attributes:
@@ -55,7 +55,7 @@ class Answer:
     status_code: int
     body: str
     duration: timedelta
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     failure: Failure | None = None
 
     @property

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from shared.domain import ids
 from shared.domain.attempt import Attempt, Status, Trigger
 from shared.domain.policy import Policy
@@ -19,8 +21,7 @@ from shared.ports.outbox import DueRetry, Outbox
 from shared.ports.sender import Outgoing, Sender
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(msgspec.Struct, frozen=True):
     """A message on its way to one endpoint.
 
     Attributes:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 from standardwebhooks.webhooks import Webhook
 
 from shared.domain.application import Application
@@ -55,7 +56,7 @@ async def test_what_is_sent_is_signed_as_the_standard_says(walk: Walk, applicati
 
 async def test_an_attempt_tells_what_came_back(walk: Walk, application: Application) -> None:
     endpoint = await walk.has_endpoint(application)
-    walk.receiver.first.append(replace(answer(503), body="busy"))
+    walk.receiver.first.append(structs.replace(answer(503), body="busy"))
     message = await walk.posts(application)
 
     (attempt,) = await walk.attempts(message)

@@ -5,13 +5,13 @@ lines rather than holding up deliveries, and says how many.
 """
 
 from collections import deque
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from threading import Event, Lock, Thread
 from typing import TextIO
 
 import msgspec
 
-from shared.domain.timestamps import to_wire
 from shared.ports.clock import Clock
 from shared.ports.journal import Fact
 
@@ -21,7 +21,7 @@ LINES_KEPT = 10_000
 REST_SECONDS = 0.05
 """How long the thread lets lines gather after it has written some."""
 
-_encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
 _Line = tuple[datetime, str, dict[str, Fact]]
 
 
@@ -69,17 +69,17 @@ class JsonLines:
         self._write()
 
     def _write(self) -> None:
-        written, untold = list[str](), self._untold
+        lines, untold = list[_Line](), self._untold
         while self._lines:
-            written.append(_text(*self._lines.popleft()))
-        if not written and not untold:
+            lines.append(self._lines.popleft())
+        if not lines and not untold:
             return
-        told = _text(self._now(), "journal.lines_dropped", {"lines": untold}) if untold else ""
+        told: list[_Line] = [(self._now(), "journal.lines_dropped", {"lines": untold})] if untold else []
         try:
-            self._stream.write("".join(written) + told)
+            self._stream.write(_text([*lines, *told]))
             self._stream.flush()
         except (OSError, ValueError):  # gone, full, or closed
-            self._lose(len(written))
+            self._lose(len(lines))
         else:
             with self._counting:
                 self._untold -= untold
@@ -90,10 +90,17 @@ class JsonLines:
             self._untold += lines
 
 
-def _text(at: datetime, event: str, facts: dict[str, Fact]) -> str:
-    line = {"at": to_wire(at), "event": event, **facts}
+def _text(lines: Sequence[_Line]) -> str:
+    written = [{"at": at, "event": event, **facts} for at, event, facts in lines]
     try:
-        return _encode(line).decode() + "\n"
+        return _encoder.encode_lines(written).decode()
     except (UnicodeEncodeError, msgspec.MsgspecError, TypeError, OverflowError):
-        # A fact is not what it should be; the line is still worth having.
-        return _encode({key: ascii(value) for key, value in line.items()}).decode() + "\n"
+        # A fact is not what it should be; the lines are still worth having.
+        return "".join(map(_guarded, written))
+
+
+def _guarded(line: Mapping[str, Fact | datetime]) -> str:
+    try:
+        return _encoder.encode(line).decode() + "\n"
+    except (UnicodeEncodeError, msgspec.MsgspecError, TypeError, OverflowError):
+        return _encoder.encode({key: ascii(value) for key, value in line.items()}).decode() + "\n"
