@@ -34,7 +34,8 @@ class Load:
     seconds: float
     rate: float | None = None
     """Messages a second; None posts as fast as they are accepted."""
-    connections: int = 64
+    connections: int = 128
+    """Fewer leave the service waiting for the load; with many more it accepts sooner than it delivers."""
     fan_out: int = 1
     payload_bytes: int = 1024
     receiver_delay: timedelta = timedelta(0)
