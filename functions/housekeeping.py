@@ -1,6 +1,7 @@
 """Timer triggers. Schedules are NCRONTAB: six fields, the seconds first."""
 
 import azure.functions as func
+
 from shared.wiring import service
 
 blueprint = func.Blueprint()
