@@ -8,6 +8,9 @@ VENV ?= .venv
 PYTHON ?=
 ARGS ?=
 
+# uv trusts whom the machine trusts, as pip does; networks of companies have authorities of their own.
+export UV_SYSTEM_CERTS = 1
+
 BIN = $(VENV)/bin
 SETUP = PYTHON="$(PYTHON)" sh infra/local/setup.sh "$(VENV)"
 
