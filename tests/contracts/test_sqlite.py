@@ -212,6 +212,22 @@ async def test_a_value_that_cannot_be_written_spoils_no_other(store: SqliteStore
         assert await store.messages.get(message.app_id, message.id) == message
 
 
+async def test_an_erased_payload_is_never_replaced_by_another_messages(
+    store: SqliteStore, path: Path, clock: MovedClock
+) -> None:
+    """The last payload was erased, and then we were started anew: its place must not go to someone else."""
+    erased = a_message(payload_expires_at=clock.now() + LEASE)
+    await accept(store, erased)
+    await store.messages.erase_payloads(expired_at=clock.now() + LEASE, limit=9)
+    await store.close()
+
+    again = SqliteStore.open(path, clock)
+    await accept(again, a_message(payload='{"secret": "of another customer"}'))
+
+    assert (await again.messages.get(erased.app_id, erased.id)).payload is None
+    await again.close()
+
+
 async def test_a_dead_owner_leaves_no_lock_and_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
     """`kill -9`: the lock goes with the process, and what it said is there."""
     path = tmp_path / "heliograph.db"

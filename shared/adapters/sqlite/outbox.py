@@ -97,7 +97,7 @@ def _message_rows(message: Message, content: int) -> Sequence[tuple[Table, Row]]
         message.event_type,
         message.event_id,
         columns.set_text(message.channels),
-        content,
+        content if message.payload is not None else None,
         expires_at,
         columns.micros(message.created_at),
     )

@@ -37,9 +37,10 @@ CREATE TABLE endpoint (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX endpoint_uid ON endpoint (app_id, uid) WHERE uid IS NOT NULL;
 
--- Payloads lie apart and in order of arrival, so that a list of messages reads none of them.
+-- Payloads lie apart and in order of arrival, so that a list of messages reads none of them. The number of
+-- one that was erased is never given again: messages and queued work still name it.
 CREATE TABLE content (
-    seq INTEGER PRIMARY KEY, payload TEXT NOT NULL, expires_at INTEGER NOT NULL
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, payload TEXT NOT NULL, expires_at INTEGER NOT NULL
 );
 CREATE INDEX content_expiry ON content (expires_at);
 

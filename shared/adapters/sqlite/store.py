@@ -80,7 +80,9 @@ class SqliteStore:
         try:
             schema.migrate(connection, path)
             work.put_back(connection)
-            contents = count(_after(connection, "SELECT max(seq) FROM content"))
+            contents = count(
+                _after(connection, "SELECT max(seq) FROM sqlite_sequence WHERE name = 'content'")
+            )
             sequences = count(
                 _after(
                     connection,
