@@ -20,7 +20,14 @@ _PAGE = f"""<!DOCTYPE html>
 <body>
   <div id="swagger-ui"></div>
   <script src="{PATH}/swagger-ui-bundle.js"></script>
-  <script>SwaggerUIBundle({{url: "{OPENAPI_PATH}", dom_id: "#swagger-ui", deepLinking: true}});</script>
+  <script>
+    SwaggerUIBundle({{
+      url: "{OPENAPI_PATH}",
+      dom_id: "#swagger-ui",
+      deepLinking: true,
+      validatorUrl: null,  // else the page of a public host tells a stranger's server where the API is
+    }});
+  </script>
 </body>
 </html>
 """
