@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Generic, TypeVar, get_args, get_type_hints
 from urllib.parse import parse_qsl
 
@@ -24,9 +24,7 @@ from shared.domain.timestamps import from_wire
 Query = TypeVar("Query", bound=msgspec.Struct)
 
 U64_MAX = 2**64 - 1
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST = datetime(2999, 1, 1, tzinfo=UTC)
-"""Far outside the instants that ids hold, and far enough from the calendar's ends to reckon with windows."""
+U64_MAX_DIGITS = len(str(U64_MAX))
 
 _UNREADABLE = "Failed to deserialize query string: "
 _INDEX = re.compile(r"\[\d*\]$")
@@ -53,9 +51,12 @@ def _flag(text: str) -> bool:
 
 def _unsigned(text: str) -> int:
     digits = text.removeprefix("+")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(U64_MAX))):
-        raise ValueError("write a whole number")
-    return int(digits)
+    # The length first: Python itself refuses to read a number of thousands of digits.
+    if digits.isascii() and digits.isdigit() and len(digits) <= U64_MAX_DIGITS:
+        number = int(digits)
+        if number <= U64_MAX:
+            return number
+    raise ValueError(f"write a whole number, at most {U64_MAX}")
 
 
 def _limit(text: str) -> int:
@@ -63,10 +64,6 @@ def _limit(text: str) -> int:
     if number > MAX_LIMIT:
         raise Invalid(("query", "limit", "limit"), f"Given limit must not exceed {MAX_LIMIT}")
     return number
-
-
-def _instant(text: str) -> datetime:
-    return min(max(from_wire(text), EARLIEST), LATEST)
 
 
 def _order(text: str) -> str:
@@ -132,7 +129,7 @@ def _check_date_of(key: str) -> None:
 
 Flag = Annotated[bool, Reads(_flag)]
 Limit = Annotated[int, msgspec.Meta(ge=0, le=MAX_LIMIT), Reads(_limit)]
-At = Annotated[datetime, msgspec.Meta(extra_json_schema={"format": "date-time"}), Reads(_instant)]
+At = Annotated[datetime, msgspec.Meta(extra_json_schema={"format": "date-time"}), Reads(from_wire)]
 Order = Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["ascending", "descending"]}), Reads(_order)]
 Channel = Annotated[Limited, Reads(named("channel"))]
 EventTypeNames = Annotated[frozenset[str], Reads(named("event_types"), many=True)]

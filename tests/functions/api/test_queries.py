@@ -55,6 +55,7 @@ def test_a_limit_over_250_breaks_a_rule(limit: str) -> None:
         "limit=1.0",
         "limit=ten",
         "limit=1&limit=2",
+        f"limit={2**64}",
         "limit=" + "9" * 5000,
         "limit=٣",
         "with_content=1",
