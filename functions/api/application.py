@@ -31,17 +31,20 @@ class ApplicationIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     uid: atoms.Limited | None = None
     metadata: atoms.Metadata | None = None
 
-    def checked(self) -> NewApplication:
+    def checked(self, *where: str) -> NewApplication:
         """What it asks for.
+
+        Args:
+            where: The path to it in the request.
 
         Raises:
             Invalid: A value breaks a rule.
         """
         return NewApplication(
-            name=atoms.printable_name(self.name, "body", "name"),
-            uid=atoms.uid(self.uid, ids.APPLICATION, "body", "uid"),
-            throttle_rate=atoms.throttle_rate(self.throttle_rate, self.rate_limit),
-            metadata=atoms.metadata(self.metadata, "body", "metadata"),
+            name=atoms.printable_name(self.name, *where, "name"),
+            uid=atoms.uid(self.uid, ids.APPLICATION, *where, "uid"),
+            throttle_rate=atoms.throttle_rate(self.throttle_rate, self.rate_limit, *where),
+            metadata=atoms.metadata(self.metadata, *where, "metadata"),
         )
 
 
@@ -90,7 +93,7 @@ async def create(call: Call[CreateQuery, ApplicationIn]) -> Answer:
     Raises:
         UidTaken: Another one has this uid, and the caller did not ask for that one.
     """
-    new = call.body.checked()
+    new = call.body.checked("body")
     org_id = call.token.org_id
     try:
         return json_answer(201, _out(await call.service.catalogue.add_application(org_id, new)))

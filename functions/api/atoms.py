@@ -110,14 +110,14 @@ def at_least_one(number: int | None, *where: str) -> int | None:
     return number
 
 
-def throttle_rate(rate: int | None, old_name: int | None) -> int | None:
+def throttle_rate(rate: int | None, old_name: int | None, *where: str) -> int | None:
     """The deliveries per second that `throttleRate` and its old name `rateLimit` ask for.
 
     Raises:
         Invalid: One of them is 0.
     """
-    at_least_one(rate, "body", "throttle_rate")
-    at_least_one(old_name, "body", "rate_limit")
+    at_least_one(rate, *where, "throttle_rate")
+    at_least_one(old_name, *where, "rate_limit")
     return old_name if rate is None else rate
 
 

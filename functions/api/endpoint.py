@@ -64,7 +64,7 @@ class EndpointIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             version=1 if version is None else version,
             disabled=bool(self.disabled),
             uid=atoms.uid(self.uid, ids.ENDPOINT, "body", "uid"),
-            throttle_rate=atoms.throttle_rate(self.throttle_rate, self.rate_limit),
+            throttle_rate=atoms.throttle_rate(self.throttle_rate, self.rate_limit, "body"),
             event_types=atoms.event_types(self._wanted()),
             channels=atoms.channels(self.channels, atoms.ENDPOINT_CHANNELS_MAX),
             metadata=atoms.metadata(self.metadata, "body", "metadata"),

@@ -82,7 +82,7 @@ def read_message(body: bytes) -> tuple[NewMessage, NewApplication | None]:
         channels=atoms.channels(read.channels, atoms.MESSAGE_CHANNELS_MAX),
         payload_retention=_retention(read.payload_retention_period),
     )
-    return new, None if read.application is None else read.application.checked()
+    return new, None if read.application is None else read.application.checked("body", "application")
 
 
 def read_event(body: bytes) -> EventIn:

@@ -175,7 +175,8 @@ async def test_the_application_described_is_checked_also_when_it_is_there(api: C
         ({"payloadRetentionPeriod": 91}, ["body", "payload_retention_period"]),
         ({"payloadRetentionPeriod": "5"}, ["body", "payloadRetentionPeriod"]),
         ({"application": {"uid": "acme"}}, ["body", "application"]),
-        ({"application": {"name": "a", "uid": "no spaces"}}, ["body", "uid", "__all__"]),
+        ({"application": {"name": "a", "uid": "no spaces"}}, ["body", "application", "uid", "__all__"]),
+        ({"application": {"name": "a", "rateLimit": 0}}, ["body", "application", "rate_limit"]),
     ],
 )
 async def test_a_broken_rule_says_where(api: Client, change: dict[str, object], loc: list[str]) -> None:
