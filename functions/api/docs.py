@@ -20,14 +20,7 @@ _PAGE = f"""<!DOCTYPE html>
 <body>
   <div id="swagger-ui"></div>
   <script src="{PATH}/swagger-ui-bundle.js"></script>
-  <script>
-    SwaggerUIBundle({{
-      url: "{OPENAPI_PATH}",
-      dom_id: "#swagger-ui",
-      deepLinking: true,
-      validatorUrl: null,  // else the page of a public host tells a stranger's server where the API is
-    }});
-  </script>
+  <script>SwaggerUIBundle({{url: "{OPENAPI_PATH}", dom_id: "#swagger-ui", deepLinking: true}});</script>
 </body>
 </html>
 """
