@@ -33,7 +33,7 @@ from infra.local import registrations
 from infra.local.lines import LibraryLog, facts_of
 from infra.local.pump import Pump
 from infra.local.registrations import Registrations
-from infra.local.server import HttpServer, listen
+from infra.local.server import CONNECTIONS_AT_ONCE, HttpServer, listen
 from infra.local.timers import FileRuns, Timer
 from shared.config import Settings
 from shared.ports.journal import Journal
@@ -100,10 +100,11 @@ async def _run(settings: Settings, env: Mapping[str, str], announce: Callable[[i
     install(parts)
     try:
         _log_into(parts.journal)
-        _allow_many_connections()
+        files = _allow_many_connections()
         # 3. and 4.
         listener = listen(settings.host, settings.port)
-        server = HttpServer(asgi, listener)
+        # The other half is for receivers: a delivery must not fail because producers have taken all.
+        server = HttpServer(asgi, listener, connections=min(CONNECTIONS_AT_ONCE, files // 2))
         drivers: list[Driver] = [server, *_drivers(registered, parts, settings.database)]
         running = [asyncio.create_task(driver.run()) for driver in drivers]
         ready = asyncio.create_task(server.ready.wait())
@@ -213,8 +214,10 @@ def _collect_garbage_seldom() -> None:
     gc.enable()
 
 
-def _allow_many_connections() -> None:
+def _allow_many_connections() -> int:
+    """Raise the limit of open files as far as we may and need, and say where it is."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < allowed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if soft != resource.RLIM_INFINITY and soft < OPEN_FILES:
+        soft = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return OPEN_FILES if soft == resource.RLIM_INFINITY else soft

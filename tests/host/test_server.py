@@ -1,6 +1,7 @@
 """The HTTP server: what it takes, and the bounds that no caller can make it pass."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -64,6 +65,10 @@ class Caller:
         self.body = await self._reader.readexactly(length)
         return int(head.split(b" ")[1])
 
+    async def is_told_to_continue(self) -> None:
+        """Wait until the other side wants the body."""
+        assert (await self._reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+
     async def is_cut_off(self) -> bool:
         """Read to the end of what comes, and say True when the connection has ended."""
         with suppress(ConnectionError):
@@ -102,10 +107,12 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(app: Asgi, *, requests: int = 100) -> AsyncIterator[Serving]:
+async def serving(app: Asgi, *, requests: int = 100, connections: int = 100) -> AsyncIterator[Serving]:
     """Serve an app for the length of a test."""
     listener = listen("127.0.0.1", 0)
-    made = Serving(HttpServer(app, listener, requests=requests), listener.getsockname()[1])
+    made = Serving(
+        HttpServer(app, listener, requests=requests, connections=connections), listener.getsockname()[1]
+    )
     await made.server.ready.wait()
     try:
         yield made
@@ -158,6 +165,15 @@ async def test_what_is_no_request_to_us_is_a_400_and_the_end(request_text: bytes
     async with serving(echo) as service:
         caller = await service.caller()
         await caller.sends(request_text)
+
+        assert await caller.status() == 400
+        assert await caller.is_cut_off()
+
+
+async def test_what_follows_a_bad_request_is_not_read() -> None:
+    async with serving(echo) as service:
+        caller = await service.caller()
+        await caller.sends(b"\x16\x03\x01" + b"x" * 100_000)
 
         assert await caller.status() == 400
         assert await caller.is_cut_off()
@@ -217,13 +233,81 @@ async def test_who_never_stops_sending_is_cut_off() -> None:
 
 
 async def test_too_many_at_once_are_asked_to_come_again() -> None:
-    async with serving(echo, requests=2) as service:
-        await service.caller()
-        second = await service.caller()
+    """In JSON, which SDKs read from every error."""
+    async with serving(echo, requests=1) as service:
+        busy, second = await service.caller(), await service.caller()
+        await busy.sends(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        await busy.is_told_to_continue()
         await second.sends(GET)
-        head = await second._reader.readuntil(b"\r\n")
 
-        assert head == b"HTTP/1.1 503 Service Unavailable\r\n"
+        assert await second.status() == 503
+        assert json.loads(second.body)["code"] == "too_busy"
+        await busy.sends(b"{}")
+        assert (await busy.status(), busy.body) == (200, b"{}")
+
+
+async def test_idle_connections_are_no_requests() -> None:
+    """A fleet of producers keeps a pool each; the pools must not lock out one of them."""
+    async with serving(echo, requests=1) as service:
+        callers = [await service.caller() for _ in range(3)]
+        for caller in callers:
+            await caller.sends(GET)
+
+            assert await caller.status() == 200
+
+
+async def test_too_many_connections_are_told_so_and_cut_off() -> None:
+    async with serving(echo, connections=1) as service:
+        first, second = await service.caller(), await service.caller()
+
+        assert await second.status() == 503
+        assert await second.is_cut_off()
+        await first.sends(GET)
+        assert await first.status() == 200
+
+
+async def test_requests_sent_ahead_are_answered_in_order() -> None:
+    async with serving(echo) as service:
+        caller = await service.caller()
+        bodies = [b"%d" % n * (n % 5000) for n in range(0, 12_000, 41)]
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+        sending = asyncio.create_task(caller.sends(*[head % len(body) + body for body in bodies]))
+
+        for body in bodies:
+            assert (await caller.status(), caller.body) == (200, body)
+        await sending
+
+
+async def test_an_offer_among_requests_sent_ahead_is_passed_over() -> None:
+    async with serving(echo) as service:
+        caller = await service.caller()
+        offer = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+        await caller.sends((GET + offer) * 200)
+
+        assert [await caller.status() for _ in range(400)] == [200] * 400
+
+
+async def test_requests_sent_ahead_wait_with_the_sender() -> None:
+    """A gigabyte of requests on one connection would become many gigabytes of requests in memory."""
+    begun, gate = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: dict[str, Any], receive: Receive, send: Send) -> None:
+        await receive()
+        begun.set()
+        await gate.wait()
+        await _answer(send, 200, b"")
+
+    async with serving(slow) as service:
+        caller = await service.caller()
+        await caller.sends(GET * 5000)
+        await begun.wait()
+        (connection,) = service.server._server.server_state.connections
+        assert isinstance(connection, BoundedProtocol)
+
+        assert len(connection.pipeline) < 200
+        assert connection.flow.read_paused
+        gate.set()
+        assert [await caller.status() for _ in range(5000)] == [200] * 5000
 
 
 async def test_a_request_that_does_not_come_to_its_end_is_cut_off() -> None:
