@@ -192,6 +192,41 @@ async def test_work_stays_with_its_holder_while_the_disk_refuses(
     ]
 
 
+async def begun_to_complete(store: SqliteStore, delivery: Delivery) -> "asyncio.Task[None]":
+    """Have work completed, as far as that goes by itself within some turns of the loop."""
+    completing = asyncio.ensure_future(store.queue.complete(delivery))
+    for _ in range(5):
+        await asyncio.sleep(0)  # noqa: TID251 - lets it go on; no time passes
+    return completing
+
+
+async def test_work_that_is_done_is_settled_in_the_transaction_of_what_comes_next(store: SqliteStore) -> None:
+    """Nobody waits for it, and at low rates every third write to the disk would be for it alone."""
+    await store.queue.send(DISPATCH_QUEUE, b"work")
+    (held,) = await store.queue.receive(DISPATCH_QUEUE, limit=1, lease=LEASE, patience=timedelta())
+    written = list[str]()
+    store.writer._connection.set_trace_callback(written.append)
+
+    completing = await begun_to_complete(store, held)
+    await store.queue.send(DISPATCH_QUEUE, b"next")
+    await completing
+
+    assert sum(statement.startswith("BEGIN") for statement in written) == 1
+
+
+async def test_work_that_is_done_when_the_store_is_closed_stays_done(store: SqliteStore, path: Path) -> None:
+    await store.queue.send(DISPATCH_QUEUE, b"work")
+    (held,) = await store.queue.receive(DISPATCH_QUEUE, limit=1, lease=LEASE, patience=timedelta())
+
+    completing = await begun_to_complete(store, held)
+    await store.close()
+    await completing
+
+    again = SqliteStore.open(path, MovedClock())
+    assert await again.queue.receive(DISPATCH_QUEUE, limit=1, lease=LEASE, patience=timedelta()) == []
+    await again.close()
+
+
 async def test_a_value_that_cannot_be_written_spoils_no_other(store: SqliteStore) -> None:
     """A mistake of ours in one request costs that request."""
     wrong = a_message(payload="\ud800")

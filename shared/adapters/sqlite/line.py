@@ -147,6 +147,8 @@ class Line:
                     together=(),
                     done=sequence,
                     settled=partial(self._gone, sequence),
+                    # What is lost with it is a look at what is recorded; a commit of its own would cost more.
+                    is_urgent=False,
                 )
             )
 

@@ -21,6 +21,9 @@ from shared.domain.errors import Unavailable
 BATCH = 512
 """The most operations of one transaction."""
 
+COMPANY_SECONDS = 0.02
+"""How long what is not urgent waits for something urgent to share a transaction with."""
+
 REST_FOR_EACH_SECONDS = 0.0002
 REST_AT_MOST_SECONDS = 0.004
 """A transaction costs as much by itself as ten operations, so under load they are let gather: one of n
@@ -42,12 +45,14 @@ class Operation(Generic[Result]):
             added with everybody else's, and the result is None. If one is in the way, each goes `alone`.
         done: The sequence of held work to be removed; part of `together`.
         settled: Called on the event loop when it is written or has failed, even if its caller has gone.
+        is_urgent: It waits for nothing but the end of this turn of the loop.
     """
 
     alone: Callable[[sqlite3.Connection], Result]
     together: Sequence[tuple[Table, Row]] | None = None
     done: int | None = None
     settled: "Callable[[Operation[Result]], None] | None" = None
+    is_urgent: bool = True
     result: Result | None = field(default=None, init=False)
     error: Exception | None = field(default=None, init=False)
     future: "asyncio.Future[Result] | None" = field(default=None, init=False)
@@ -64,6 +69,8 @@ class Writer:
         self._connection = connection
         self._inbox: SimpleQueue[Batch | None] = SimpleQueue()
         self._pending: Batch = []
+        self._is_urgent = False
+        self._alarm: asyncio.TimerHandle | None = None
         self._closed = False
         self._closing = Event()
         self._thread = Thread(target=self._run, name="sqlite-writer", daemon=True)
@@ -78,7 +85,7 @@ class Writer:
         return await self.submit(Operation(alone))
 
     def submit(self, operation: Operation[Result]) -> "asyncio.Future[Result]":
-        """Have an operation written with all others of this turn of the loop.
+        """Have an operation written with all others of this turn of the loop, or soon if it is not urgent.
 
         Raises:
             Unavailable: The store is closed.
@@ -86,8 +93,11 @@ class Writer:
         self.check_open()
         loop = asyncio.get_running_loop()
         operation.future = future = loop.create_future()
-        if not self._pending:
+        if operation.is_urgent and not self._is_urgent:
+            self._is_urgent = True
             loop.call_soon(self._hand_over)
+        elif not self._pending:
+            self._alarm = loop.call_later(COMPANY_SECONDS, self._hand_over)
         self._pending.append(operation)
         return future
 
@@ -109,6 +119,10 @@ class Writer:
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
 
     def _hand_over(self) -> None:
+        self._is_urgent = False
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         if self._pending:
             self._inbox.put(self._pending)
             self._pending = []
