@@ -37,9 +37,17 @@ Names = Annotated[list[str], msgspec.Meta(extra_json_schema={"minItems": 1, "uni
 Limited = Annotated[
     str,
     msgspec.Meta(
-        extra_json_schema={"minLength": 1, "maxLength": LIMITED_MAX_BYTES, "pattern": r"^[a-zA-Z0-9\-_.]+$"}
+        extra_json_schema={
+            "minLength": 1,
+            "maxLength": LIMITED_MAX_BYTES,
+            "pattern": r"^[a-zA-Z0-9\-_.]+$",
+            # Without one, the page at /docs makes up a name of up to 256 characters.
+            "example": "acme-42",
+        }
     ),
 ]
+EventTypeName = Annotated[Limited, msgspec.Meta(extra_json_schema={"example": "invoice.paid"})]
+Url = Annotated[str, msgspec.Meta(extra_json_schema={"example": "https://receiver.example/webhooks"})]
 
 
 def broken_limit(text: str) -> str | None:

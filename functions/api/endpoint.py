@@ -34,7 +34,7 @@ class EndpointIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         headers: Extra request headers; the casing of the names is kept.
     """
 
-    url: str
+    url: atoms.Url
     description: str | None = None
     throttle_rate: atoms.Rate | None = None
     rate_limit: atoms.Rate | None = None

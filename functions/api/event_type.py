@@ -30,7 +30,7 @@ class EventTypeIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         feature_flag: Only portals whose token carries it see the event type.
     """
 
-    name: atoms.Limited
+    name: atoms.EventTypeName
     description: str
     archived: bool | None = None
     deprecated: bool | None = None

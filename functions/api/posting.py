@@ -35,7 +35,7 @@ class MessageIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         application: Made if the path names none; then its uid must be the path's.
     """
 
-    event_type: atoms.Limited
+    event_type: atoms.EventTypeName
     event_id: atoms.Limited | None = None
     payload: (
         Annotated[JsonObject, msgspec.Meta(extra_json_schema={atoms.REQUIRED: True})] | msgspec.UnsetType

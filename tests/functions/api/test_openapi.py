@@ -101,6 +101,25 @@ async def test_old_names_are_not_offered(document: Any, shape: str, hidden: str)
 
 
 @pytest.mark.parametrize(
+    ("shape", "name", "example"),
+    [
+        ("MessageIn", "eventType", "invoice.paid"),
+        ("EventTypeIn", "name", "invoice.paid"),
+        ("EndpointIn", "url", "https://receiver.example/webhooks"),
+        ("ApplicationIn", "uid", "acme-42"),
+    ],
+)
+async def test_what_must_be_of_a_form_has_an_example(
+    document: Any,  # noqa: ANN401
+    shape: str,
+    name: str,
+    example: str,
+) -> None:
+    """The page makes a request of them that can be sent as it stands."""
+    assert document["components"]["schemas"][shape]["properties"][name]["example"] == example
+
+
+@pytest.mark.parametrize(
     ("schema", "tidy"),
     [
         ({"anyOf": [{"type": "string"}, {"type": "null"}]}, {"type": "string", "nullable": True}),
