@@ -1,9 +1,9 @@
 """The guard's table: which addresses are out of reach for a receiver."""
 
-from ipaddress import IPv4Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis.strategies import ip_addresses
 
 from shared.adapters.outbound.guard import blocked
@@ -16,6 +16,7 @@ BLOCKED = """
 10.0.0.0 10.255.255.255
 100.64.0.0 100.127.255.255
 127.0.0.0 127.0.0.1 127.255.255.255
+168.63.129.16
 169.254.0.0 169.254.169.254 169.254.255.255
 172.16.0.0 172.31.255.255
 192.0.0.0 192.0.0.255
@@ -28,15 +29,18 @@ BLOCKED = """
 224.0.0.0 239.255.255.255
 240.0.0.0 255.255.255.255
 :: ::1
+::2 ::a00:1 ::ffff:0:a00:1 64:ff9a:: 1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff
 64:ff9b:: 64:ff9b::a00:1 64:ff9b::ffff:ffff
 64:ff9b:1:: 64:ff9b:1:ffff:ffff:ffff:ffff:ffff
 100:: 100::ffff:ffff:ffff:ffff
+2001:: 2001:0:a00:1:: 2001:2:: 2001:20:: 2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff
 2001:db8:: 2001:db8:ffff:ffff:ffff:ffff:ffff:ffff
 2002:: 2002:a00:1:: 2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff
 3fff:: 3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff
-5f00:: 5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff
+4000:: 5f00:: 5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff
 fc00:: fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff
 fe80:: fe80::1%eth0 febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff
+fec0:: feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff
 ff00:: ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff
 ::ffff:10.0.0.1 ::ffff:127.0.0.1 ::ffff:169.254.169.254
 """
@@ -47,9 +51,8 @@ OPEN = """
 169.253.255.255 169.255.0.0 172.15.255.255 172.32.0.0 191.255.255.255 192.0.1.0 192.0.3.0
 192.88.98.255 192.88.100.0 192.167.255.255 192.169.0.0 198.17.255.255 198.20.0.0
 198.51.99.255 198.51.101.0 203.0.112.255 203.0.114.0 223.255.255.255
-1.1.1.1 8.8.8.8 20.50.2.1
-::2 64:ff9a:ffff:: 64:ff9b:0:1:: 64:ff9b:2:: 100:0:0:1:: 2001:db7:ffff:: 2001:db9::
-2003:: 3ffe:ffff:: 3fff:1000:: 5eff:ffff:: 5f01:: fbff:ffff:: fe00:: fe7f:ffff::
+1.1.1.1 8.8.8.8 20.50.2.1 168.63.129.15 168.63.129.17
+2000:: 2001:200:: 2001:db7:ffff:: 2001:db9:: 2001:ffff:: 2003:: 3ffe:ffff:: 3fff:1000:: 3fff:ffff::
 2606:4700:4700::1111 2a01:111::1 ::ffff:8.8.8.8
 """
 
@@ -84,4 +87,10 @@ def test_an_address_is_judged_alike_when_ipv6_wraps_it(address: IPv4Address) -> 
 @given(address=ip_addresses(v=4))
 def test_what_python_knows_to_be_not_public_is_blocked(address: IPv4Address) -> None:
     """A second opinion, maintained by somebody else."""
+    assert blocked(address) or (address.is_global and not address.is_multicast)
+
+
+@given(address=ip_addresses(v=6))
+def test_what_python_knows_to_be_not_public_is_blocked_in_ipv6_too(address: IPv6Address) -> None:
+    assume(address.ipv4_mapped is None)  # those are judged alike, as above
     assert blocked(address) or (address.is_global and not address.is_multicast)

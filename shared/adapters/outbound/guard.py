@@ -17,6 +17,7 @@ BLOCKED_V4 = tuple(
         "10.0.0.0/8",  # private
         "100.64.0.0/10",  # private, of a carrier
         "127.0.0.0/8",  # loopback
+        "168.63.129.16/32",  # looks public; Azure tells its machines about themselves here
         "169.254.0.0/16",  # link-local; clouds answer with credentials here
         "172.16.0.0/12",  # private
         "192.0.0.0/24",  # protocol assignments
@@ -34,18 +35,16 @@ BLOCKED_V4 = tuple(
 BLOCKED_V6 = tuple(
     IPv6Network(subnet)
     for subnet in (
-        "::/128",  # unspecified
-        "::1/128",  # loopback
-        "64:ff9b::/96",  # NAT64: an IPv4 address in disguise
-        "64:ff9b:1::/48",  # NAT64 of a local network
-        "100::/64",  # discard
+        # Public addresses have been given out of 2000::/3 alone. Around it lie the unspecified one and
+        # loopback, IPv4 addresses in many disguises (::/96, ::ffff:0:0:0/96, 64:ff9b::/96), private,
+        # link-local, site-local and multicast ones, and what has no meaning yet.
+        "::/3",
+        "4000::/2",
+        "8000::/1",
+        "2001::/23",  # protocol assignments: Teredo, which wraps an IPv4 address, benchmarks, who is nearest
         "2001:db8::/32",  # documentation
         "2002::/16",  # 6to4: an IPv4 address in disguise
         "3fff::/20",  # documentation
-        "5f00::/16",  # segment routing
-        "fc00::/7",  # private
-        "fe80::/10",  # link-local
-        "ff00::/8",  # multicast
     )
 )
 
