@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Generic, TypeVar
 
 from shared.ports.clock import Clock
@@ -35,23 +36,22 @@ class Cache(Generic[Key, Value]):
                 return reading.result()
         else:
             reading = asyncio.ensure_future(read())
+            reading.add_done_callback(partial(self._drop_failed, key))
             self._entries[key] = (self._clock.now() + self._keep, reading)
+            self._entries.move_to_end(key)  # it may have stood there already
             if len(self._entries) > self._size:
                 self._entries.popitem(last=False)
-        try:
-            # One caller that goes away must not take the read from the others.
-            return await asyncio.shield(reading)
-        except BaseException:
-            if reading.done():
-                self._drop(key, reading)
-            raise
+        # One caller that goes away must not take the read from the others.
+        return await asyncio.shield(reading)
 
     def forget(self, *keys: Key) -> None:
         """Read these anew the next time."""
         for key in keys:
             self._entries.pop(key, None)
 
-    def _drop(self, key: Key, reading: asyncio.Future[Value]) -> None:
+    def _drop_failed(self, key: Key, reading: asyncio.Future[Value]) -> None:
+        if not reading.cancelled() and reading.exception() is None:
+            return
         entry = self._entries.get(key)
         if entry is not None and entry[1] is reading:
             del self._entries[key]
