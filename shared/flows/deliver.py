@@ -43,7 +43,7 @@ class Deliver:
         """
         targets = [
             target
-            for target in await self.directory.targets(dispatch.app_id)
+            for target in await self.directory.targets(dispatch.org_id, dispatch.app_id)
             if wants(target.endpoint, dispatch.event_type, dispatch.channels)
         ]
         if targets and (dispatch.repeat or delivery_count > 1):
@@ -128,7 +128,7 @@ class Reattempt:
         )
 
     async def _target(self, retry: Retry) -> Target | None:
-        for target in await self.directory.targets(retry.app_id):
+        for target in await self.directory.targets(retry.org_id, retry.app_id):
             if target.endpoint.id == retry.endpoint_id:
                 return target
         return None

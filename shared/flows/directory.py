@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.application import Application
 from shared.domain.endpoint import Endpoint
+from shared.domain.errors import Unknown
 from shared.domain.signature import Secret, parse_secret
 from shared.flows.cache import Cache
 from shared.ports.applications import Applications
@@ -53,13 +54,13 @@ class Directory:
         """
         return await self._applications.get((org_id, key), lambda: self._read_application(org_id, key))
 
-    async def targets(self, app_id: str) -> Sequence[Target]:
-        """Every endpoint of an application, disabled ones too.
+    async def targets(self, org_id: str, app_id: str) -> Sequence[Target]:
+        """Every endpoint of an application, disabled ones too; none if the application was removed.
 
         Raises:
             Unavailable: The store is out of reach, or a signing key cannot be opened.
         """
-        return await self._targets.get(app_id, lambda: self._read_targets(app_id))
+        return await self._targets.get(app_id, lambda: self._read_targets(org_id, app_id))
 
     def forget(self, application: Application) -> None:
         """An application or its endpoints were changed: read them anew."""
@@ -71,7 +72,11 @@ class Directory:
         """An application's endpoints were changed: read them anew."""
         self._targets.forget(app_id)
 
-    async def _read_targets(self, app_id: str) -> Sequence[Target]:
+    async def _read_targets(self, org_id: str, app_id: str) -> Sequence[Target]:
+        try:
+            await self._read_application(org_id, app_id)
+        except Unknown:
+            return []
         return [await self._target(endpoint) for endpoint in await self._read_endpoints(app_id)]
 
     async def _target(self, endpoint: Endpoint) -> Target:

@@ -85,6 +85,22 @@ async def test_a_change_to_an_endpoint_holds_for_the_next_message(
     assert len(walk.receiver.got) == 1
 
 
+async def test_a_removed_application_gets_nothing_more(walk: Walk, application: Application) -> None:
+    """The customer has left: neither what is queued nor what waits for its retry goes out any more."""
+    await walk.has_endpoint(application)
+    walk.receiver.goes_down()
+    failed = await walk.posts(application)
+    await walk.accepts(application)
+    await walk.service.catalogue.remove_application(application)
+    walk.receiver.comes_back()
+
+    await walk.passes(timedelta(hours=1))
+
+    assert walk.receiver.got == [failed.id]
+    (attempt,) = await walk.attempts(failed)
+    assert attempt.next_attempt_at is None
+
+
 async def test_a_dispatch_handed_over_again_skips_what_is_recorded(
     walk: Walk, application: Application
 ) -> None:
