@@ -27,6 +27,7 @@ class MessageFilter:
 class Messages(Protocol):
     """The messages of all applications.
 
+    A payload that has expired is read as None, whether it has been erased already or not.
     Every method is atomic, and a write is visible to the next read. An adapter that is out of reach raises
     `Unavailable` and has changed nothing. `tests/contracts/test_messages.py` holds every adapter to it.
     """

@@ -9,7 +9,7 @@ from shared.domain.errors import Unavailable, Unknown
 from shared.domain.message import Message
 from shared.domain.paging import Scan
 from shared.ports.messages import MessageFilter
-from tests.clock import NOON
+from tests.clock import NOON, MovedClock
 from tests.contracts.adapters import Stores
 from tests.contracts.scans import EVERYTHING, expected, on_one_store, scans
 from tests.makers import a_dispatch, a_message, an_application
@@ -95,6 +95,22 @@ async def test_a_scan_reads_its_range_in_its_order_and_one_more_than_its_limit(
     found = await stores.messages.scan(ACME.id, scan, ANY)
 
     assert [message.id for message in found] == expected(KEYS, scan)
+
+
+async def test_a_payload_is_gone_at_its_instant_though_nobody_has_erased_it_yet(
+    stores: Stores, clock: MovedClock
+) -> None:
+    """What was promised to be kept no longer than 30 days is shown to nobody after them."""
+    message = a_message(ACME, payload_expires_at=NOON + MINUTE)
+    await accepted(stores, message)
+
+    clock.move(MINUTE - timedelta(microseconds=1))
+    assert await stores.messages.get(ACME.id, message.id) == message
+    assert await stores.messages.scan(ACME.id, EVERYTHING, ANY) == [message]
+
+    clock.move(timedelta(microseconds=1))
+    assert (await stores.messages.get(ACME.id, message.id)).payload is None
+    assert [row.payload for row in await stores.messages.scan(ACME.id, EVERYTHING, ANY)] == [None]
 
 
 async def test_payloads_that_had_expired_are_erased_a_few_at_a_time(stores: Stores) -> None:

@@ -101,6 +101,23 @@ async def test_a_removed_application_gets_nothing_more(walk: Walk, application: 
     assert attempt.next_attempt_at is None
 
 
+async def test_a_payload_that_has_expired_is_delivered_no_more(walk: Walk, application: Application) -> None:
+    """Neither as a retry nor out of the queue after days of standing still, though no timer has run yet."""
+    await walk.has_endpoint(application)
+    walk.receiver.goes_down()
+    failed = await walk.posts(application, payload_retention=timedelta(seconds=1))
+    await walk.accepts(application, payload_retention=timedelta(seconds=1))
+    walk.receiver.comes_back()
+
+    await walk.restarts()
+    await walk.passes(timedelta(hours=1))
+
+    assert walk.receiver.got == [failed.id]
+    (attempt,) = await walk.attempts(failed)
+    assert attempt.next_attempt_at is None
+    assert len(walk.journal.of("delivery.skipped")) == 1
+
+
 async def test_a_dispatch_handed_over_again_skips_what_is_recorded(
     walk: Walk, application: Application
 ) -> None:

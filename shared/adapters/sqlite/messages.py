@@ -12,28 +12,35 @@ from shared.adapters.sqlite.writer import Writer
 from shared.domain.errors import Unknown
 from shared.domain.message import Message
 from shared.domain.paging import Scan
+from shared.ports.clock import Clock
 from shared.ports.messages import MessageFilter
 
 _COLUMNS = (
     "m.id, m.app_id, m.org_id, m.event_type, m.event_id, m.channels, m.payload_expires_at, m.created_at"
 )
 _BARE = f"SELECT {_COLUMNS}, NULL FROM message m"
-_WITH_PAYLOAD = f"SELECT {_COLUMNS}, c.payload FROM message m LEFT JOIN content c ON c.seq = m.content"
+_WITH_PAYLOAD = (
+    f"SELECT {_COLUMNS}, c.payload FROM message m"
+    " LEFT JOIN content c ON c.seq = m.content AND c.expires_at > ?"
+)
 _ON_CHANNEL = " AND EXISTS (SELECT 1 FROM json_each(m.channels) WHERE value = ?)"
 
 
 class SqliteMessages:
     """See `shared.ports.messages.Messages`."""
 
-    def __init__(self, writer: Writer, readers: Readers) -> None:
+    def __init__(self, writer: Writer, readers: Readers, clock: Clock) -> None:
         self._writer = writer
         self._readers = readers
+        self._clock = clock
 
     async def get(self, app_id: str, key: str) -> Message:
+        now = columns.micros(self._clock.now())
+
         def look(connection: sqlite3.Connection) -> Message:
             for column in ("id", "event_id"):
                 sql = f"{_WITH_PAYLOAD} WHERE m.app_id = ? AND m.{column} = ?"
-                row = connection.execute(sql, (app_id, key)).fetchone()
+                row = connection.execute(sql, (now, app_id, key)).fetchone()
                 if row is not None:
                     return _message(row)
             raise Unknown("message", key)
@@ -41,6 +48,7 @@ class SqliteMessages:
         return await self._readers.run(look)
 
     async def scan(self, app_id: str, scan: Scan, only: MessageFilter) -> Sequence[Message]:
+        select, now = (_WITH_PAYLOAD, [columns.micros(self._clock.now())]) if only.payloads else (_BARE, [])
         condition, parameters = columns.within(scan, "m.id")
         if only.channel is not None:
             condition += _ON_CHANNEL
@@ -49,11 +57,10 @@ class SqliteMessages:
             one, names = columns.any_of("m.event_type", only.event_types)
             condition += f" AND {one}"
             parameters += names
-        select = _WITH_PAYLOAD if only.payloads else _BARE
         sql = f"{select} WHERE m.app_id = ?{condition}{columns.in_order(scan, 'm.id')}"
 
         def look(connection: sqlite3.Connection) -> Sequence[Message]:
-            return [_message(row) for row in connection.execute(sql, (app_id, *parameters))]
+            return [_message(row) for row in connection.execute(sql, (*now, app_id, *parameters))]
 
         return await self._readers.run(look)
 

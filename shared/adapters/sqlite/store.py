@@ -100,7 +100,7 @@ class SqliteStore:
             applications=SqliteApplications(writer, readers),
             event_types=SqliteEventTypes(writer, readers),
             endpoints=SqliteEndpoints(writer, readers),
-            messages=SqliteMessages(writer, readers),
+            messages=SqliteMessages(writer, readers, clock),
             attempts=SqliteAttempts(writer, readers),
             answers=SqliteAnswers(writer),
             outbox=SqliteOutbox(writer, lines, clock, contents),

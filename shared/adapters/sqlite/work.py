@@ -52,9 +52,9 @@ def take(connection: sqlite3.Connection, *, queue: str, now: int) -> Taken:
     """Take what is due, and count that it is handed over."""
     rows = connection.execute(
         "SELECT due_at, w.seq, body, delivery_count + 1, enqueued_at, payload"
-        " FROM work_waiting w LEFT JOIN content c ON c.seq = w.content"
+        " FROM work_waiting w LEFT JOIN content c ON c.seq = w.content AND c.expires_at > ?"
         " WHERE queue = ? AND due_at <= ? ORDER BY due_at, w.seq LIMIT ?",
-        (queue, now, READ_AT_ONCE),
+        (now, queue, now, READ_AT_ONCE),
     ).fetchall()
     if rows:
         up_to = (queue, *rows[-1][:2])
