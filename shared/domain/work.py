@@ -40,7 +40,6 @@ class Retry(msgspec.Struct, frozen=True):
 
     Attributes:
         number: Which automatic attempt this will be, counted from 1; so a retry has at least 2.
-        repeat: It may have been queued before, so look first at what is recorded.
     """
 
     org_id: str
@@ -48,7 +47,6 @@ class Retry(msgspec.Struct, frozen=True):
     message_id: str
     endpoint_id: str
     number: int
-    repeat: bool = False
     schema: int = SCHEMA
 
 

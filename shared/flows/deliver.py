@@ -10,7 +10,7 @@ from shared.domain.work import Dispatch, Retry
 from shared.flows.attempt import MakeAttempt, Parcel
 from shared.flows.directory import Directory, Target
 from shared.ports.attempts import Attempts
-from shared.ports.journal import Journal
+from shared.ports.journal import Fact, Journal
 from shared.ports.messages import Messages
 
 
@@ -77,8 +77,9 @@ class Deliver:
 class Reattempt:
     """Carry one message to one endpoint again.
 
-    1. The endpoint must still be there and want the message; else its chain of retries ends, visibly.
-    2. If this may have been done before, stop when this attempt or a later one is recorded.
+    1. Stop if this attempt or a later one is recorded. It may have been queued twice, and two chains of
+       retries begin where a call outlives its lease and is made a second time: here they become one again.
+    2. The endpoint must still be there and want the message; else its chain of retries ends, visibly.
     3. The payload must still be there; else the chain ends.
     4. Attempt.
     """
@@ -99,9 +100,13 @@ class Reattempt:
         Raises:
             Unavailable: A store or queue of ours is out of reach; calling again goes on where this ended.
         """
+        latest = await self.attempts.latest(retry.message_id, endpoint_id=retry.endpoint_id)
+        if any(attempt.number >= retry.number for attempt in latest.values()):
+            self._note("retry.repeated", retry, delivery_count=delivery_count)
+            return
         target = await self._target(retry)
         if target is None:
-            await self._end(retry, "the endpoint was removed")
+            await self._end(retry, "the endpoint or its application was removed")
             return
         try:
             message = await self.messages.get(retry.app_id, retry.message_id)
@@ -110,8 +115,6 @@ class Reattempt:
             return
         if not wants(target.endpoint, message.event_type, message.channels):
             await self._end(retry, "the endpoint was disabled or wants other messages now")
-            return
-        if await self._is_done(retry, delivery_count):
             return
         if message.payload is None:
             await self._end(retry, "the payload is gone")
@@ -133,21 +136,18 @@ class Reattempt:
                 return target
         return None
 
-    async def _is_done(self, retry: Retry, delivery_count: int) -> bool:
-        if not retry.repeat and delivery_count == 1:
-            return False
-        latest = (await self.attempts.latest(retry.message_id)).get(retry.endpoint_id)
-        return latest is not None and latest.number >= retry.number
-
     async def _end(self, retry: Retry, why: str) -> None:
         await self.attempts.end_chain(retry.message_id, retry.endpoint_id)
+        self._note("retries.ended", retry, why=why)
+
+    def _note(self, event: str, retry: Retry, **facts: Fact) -> None:
         self.journal.note(
-            "retries.ended",
+            event,
             app_id=retry.app_id,
             message_id=retry.message_id,
             endpoint_id=retry.endpoint_id,
             number=retry.number,
-            why=why,
+            **facts,
         )
 
 

@@ -143,6 +143,8 @@ async def test_the_latest_is_the_newest_automatic_attempt_at_each_endpoint(store
     await recorded(stores, second, first, by_hand, elsewhere, an_attempt(a_message(ACME), ENDPOINT))
 
     assert await stores.attempts.latest(MESSAGE.id) == {ENDPOINT.id: second, OTHER_ENDPOINT.id: elsewhere}
+    assert await stores.attempts.latest(MESSAGE.id, endpoint_id=ENDPOINT.id) == {ENDPOINT.id: second}
+    assert await stores.attempts.latest(MESSAGE.id, endpoint_id="ep_none") == {}
     assert await stores.attempts.latest("msg_none") == {}
 
 

@@ -11,7 +11,7 @@ from shared.domain.application import Application
 from shared.domain.attempt import Attempt, Status
 from shared.domain.endpoint import Endpoint
 from shared.domain.errors import EventIdTaken, Unavailable
-from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Retry, to_body
+from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Retry, dispatch_from, to_body
 from shared.ports.outbox import DueRetry, Outbox
 from tests.clock import NOON
 from tests.flows.walk import Walk, answer, header
@@ -208,10 +208,29 @@ async def test_a_retry_queued_twice_is_attempted_once(walk: Walk, application: A
     endpoint = await walk.has_endpoint(application)
     walk.receiver.first.append(answer(500))
     message = await walk.posts(application)
-    again = Retry(message.org_id, message.app_id, message.id, endpoint.id, number=2, repeat=True)
+    again = Retry(message.org_id, message.app_id, message.id, endpoint.id, number=2)
 
     await walk.passes(timedelta(seconds=7))
     await walk.service.queue.send(RETRY_QUEUE, to_body(again))
     await walk.works()
 
     assert len(walk.receiver.got) == 2
+
+
+async def test_a_dispatch_that_two_calls_carried_at_once_is_retried_once(
+    walk: Walk, application: Application
+) -> None:
+    """A laptop that slept outlives its leases: that costs a double, not a double of every retry for days."""
+    await walk.has_endpoint(application)
+    walk.receiver.goes_down()
+    message = await walk.accepts(application)
+    (delivery,) = await walk.takes(DISPATCH_QUEUE)
+    for _ in range(2):
+        await walk.service.deliver(dispatch_from(delivery.body), delivery_count=1)
+    await walk.service.consumer.complete(delivery)
+
+    for _ in range(3):
+        await walk.passes(timedelta(hours=1))
+
+    assert [attempt.number for attempt in await walk.attempts(message)] == [1, 1, 2, 3, 4]
+    assert walk.journal.of("retry.repeated") != []

@@ -47,7 +47,7 @@ async def test_a_retry_that_was_never_queued_is_made(walk: Walk, application: Ap
     endpoint = await walk.has_endpoint(application)
     walk.receiver.first.append(answer(500, webhook_delivery="abort-message"))
     sent = await walk.posts(application)
-    lost = Retry(sent.org_id, sent.app_id, sent.id, endpoint.id, number=2, repeat=True)
+    lost = Retry(sent.org_id, sent.app_id, sent.id, endpoint.id, number=2)
     sweep = replace_outbox(walk, [lost])
 
     walk.clock.move(STRANDED_AFTER + timedelta(seconds=1))

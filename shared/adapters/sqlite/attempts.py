@@ -25,12 +25,11 @@ _COLUMNS = (
 )
 _SELECT = f"SELECT {_COLUMNS} FROM attempt t"
 
-_LATEST = f"""
-{_SELECT} WHERE t.message_id = ? AND t.trigger_type = {Trigger.SCHEDULED:d} AND t.id = (
-    SELECT max(o.id) FROM attempt o
-    WHERE o.message_id = t.message_id AND o.endpoint_id = t.endpoint_id
-    AND o.trigger_type = {Trigger.SCHEDULED:d})
-"""
+# Beside max() SQLite shows the columns of the row that has it.
+_LATEST = (
+    f"SELECT {_COLUMNS}, max(t.id) FROM attempt t"
+    f" WHERE t.message_id = ? AND t.trigger_type = {Trigger.SCHEDULED:d}"
+)
 
 
 class SqliteAttempts:
@@ -79,8 +78,12 @@ class SqliteAttempts:
         values = [value for status, code in ranges for value in (endpoint_id, status, code, *parameters)]
         return await self._read(sql, tuple(values))
 
-    async def latest(self, message_id: str) -> Mapping[str, Attempt]:
-        return {attempt.endpoint_id: attempt for attempt in await self._read(_LATEST, (message_id,))}
+    async def latest(self, message_id: str, *, endpoint_id: str | None = None) -> Mapping[str, Attempt]:
+        condition, parameters = (
+            ("", ()) if endpoint_id is None else (" AND t.endpoint_id = ?", (endpoint_id,))
+        )
+        sql = f"{_LATEST}{condition} GROUP BY t.endpoint_id"
+        return {attempt.endpoint_id: attempt for attempt in await self._read(sql, (message_id, *parameters))}
 
     async def end_chain(self, message_id: str, endpoint_id: str) -> None:
         def clear(connection: sqlite3.Connection) -> None:
