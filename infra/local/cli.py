@@ -123,7 +123,9 @@ def _announce(settings: Settings, port: int) -> None:
 def _refuse(error: Exception) -> int:
     """Say on standard error what must be changed."""
     text = str(error)
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.filename is None:
+        text = f"cannot go on: {error.strerror}"
+    elif isinstance(error, OSError):
         text = f"cannot use {error.filename}: {error.strerror}; set {DATABASE} to a file in a folder of yours"
     for line in text.splitlines():
         print(f"heliograph: {line}", file=sys.stderr)

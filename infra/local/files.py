@@ -45,8 +45,16 @@ def create(path: Path, text: str) -> bool:
 
 
 def _draft(path: Path) -> Path:
-    """A new empty file in the same folder that only its owner may read."""
-    number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    """A new empty file in the same folder that only its owner may read.
+
+    Raises:
+        OSError: It cannot be made; the error names `path`.
+    """
+    try:
+        number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        # The draft's own name means nothing to whoever reads the error.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     os.close(number)
     return Path(name)
 

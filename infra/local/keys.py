@@ -78,6 +78,9 @@ def read(env: Mapping[str, str]) -> Ready:
     settings = Settings.read({**env, **{name: known[name] for name in is_set if not is_set[name]}})
     used = hashlib.sha256(settings.encryption_key).hexdigest()
     if kept is None:
+        if database.is_dir():
+            inside = database / DEFAULT_DATABASE.name
+            raise WrongKeys(f"{database} is a folder; set {DATABASE} to a file in it, such as {inside}")
         if database.exists() and not is_set[ENCRYPTION_KEY]:
             raise WrongKeys(
                 f"there is a database {database}, but not the file {path} with the key to its secrets; "

@@ -35,3 +35,13 @@ def test_what_cannot_be_replaced_leaves_no_draft(tmp_path: Path) -> None:
         files.replace(folder, "new")
 
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_what_cannot_be_written_is_named_as_the_caller_knows_it(tmp_path: Path) -> None:
+    """A person reads the name; the one of a draft would be a riddle."""
+    path = tmp_path / "nowhere" / "heliograph.db.keys"
+
+    with pytest.raises(FileNotFoundError) as refused:
+        files.create(path, "one")
+
+    assert refused.value.filename == str(path)

@@ -87,6 +87,11 @@ def test_a_database_whose_keys_are_gone_gets_no_new_ones(env: dict[str, str]) ->
     assert not _file(env).exists()
 
 
+def test_a_folder_is_no_database(tmp_path: Path) -> None:
+    with pytest.raises(WrongKeys, match="is a folder; set HELIOGRAPH_DATABASE to a file in it"):
+        keys.read({"HELIOGRAPH_DATABASE": str(tmp_path)})
+
+
 def test_a_damaged_file_is_not_mended_by_guessing(env: dict[str, str]) -> None:
     keys.read(env)
     _file(env).write_text("HELIOGRAPH_JWT_SECRET=x\n")
