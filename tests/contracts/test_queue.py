@@ -56,6 +56,21 @@ async def test_at_most_as_many_as_asked_for_are_handed_over(stores: Stores) -> N
     assert await bodies(stores, limit=2) == [b"\x04"]
 
 
+async def test_what_was_abandoned_keeps_its_place_when_we_die(stores: Stores) -> None:
+    """It is due when it was let go, behind what was due before, whoever hands it over."""
+    await stores.queue.send(QUEUE, b"abandoned")
+    (delivery,) = await receive(stores)
+    stores.clock.move(SECOND)
+    await stores.queue.send(QUEUE, b"earlier")
+    stores.clock.move(SECOND)
+    await stores.consumer.abandon(delivery)
+
+    reborn = await stores.reborn()
+
+    assert await bodies(reborn) == [b"earlier", b"abandoned"]
+    await reborn.close()
+
+
 async def test_queues_are_apart(stores: Stores) -> None:
     await stores.queue.send("dispatch", b"d")
     await stores.queue.send("retry", b"r")

@@ -219,8 +219,8 @@ class Line:
                     self._hand.renew(held, until)
             self.wake()
 
-        sequences = [held.delivery.sequence for held in several]
-        await self._writer.submit(Operation(partial(work.count_again, sequences=sequences), settled=settled))
+        places = [(held.due, held.delivery.sequence) for held in several]
+        await self._writer.submit(Operation(partial(work.count_again, places=places), settled=settled))
 
     async def _change(self, pause: int) -> None:
         """Wait until something may have changed, at most `pause` microseconds."""

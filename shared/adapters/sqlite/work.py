@@ -97,11 +97,10 @@ def first_waiting(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
     return {queue: (due, 0) for queue, due in rows}
 
 
-def count_again(connection: sqlite3.Connection, *, sequences: Sequence[int]) -> None:
-    """Count that work is handed over once more."""
+def count_again(connection: sqlite3.Connection, *, places: Sequence[tuple[int, int]]) -> None:
+    """Count that work is handed over once more; each by when it is due now, and its sequence."""
     connection.executemany(
-        "UPDATE work_held SET delivery_count = delivery_count + 1 WHERE seq = ?",
-        [(sequence,) for sequence in sequences],
+        "UPDATE work_held SET delivery_count = delivery_count + 1, due_at = ? WHERE seq = ?", places
     )
 
 
