@@ -41,11 +41,12 @@ class Parcel(msgspec.Struct, frozen=True):
 class MakeAttempt:
     """Carry one message to one endpoint, once.
 
-    1. Sign with every key that has not expired, the current one first.
-    2. Send. Whatever happens on the wire becomes an `Answer`, never an exception.
-    3. Let the domain judge the answer and say when to try again.
-    4. Keep the attempt and queue its retry, together.
-    5. Draw the consequences for the endpoint: disabled, failing, well again.
+    1. Wait for a turn at the receiver. The attempt begins with it: a signature is only good for minutes.
+    2. Sign with every key that has not expired, the current one first.
+    3. Send. Whatever happens on the wire becomes an `Answer`, never an exception.
+    4. Let the domain judge the answer and say when to try again.
+    5. Keep the attempt and queue its retry, together.
+    6. Draw the consequences for the endpoint: disabled, failing, well again.
     """
 
     sender: Sender
@@ -63,10 +64,11 @@ class MakeAttempt:
         Raises:
             Unavailable: It was made, but a store or queue of ours is out of reach.
         """
-        began_at = self.clock.now()
-        answer = await self.sender.send(self._outgoing(parcel, began_at))  # (1) (2)
+        async with self.sender.turn(parcel.target.endpoint.url):  # (1)
+            began_at = self.clock.now()
+            answer = await self.sender.send(self._outgoing(parcel, began_at))  # (2) (3)
 
-        verdict = judge(answer)  # (3)
+        verdict = judge(answer)  # (4)
         ended_at = self.clock.now()
         wait = None
         if verdict is Verdict.RETRY:
@@ -74,10 +76,10 @@ class MakeAttempt:
         next_at = None if wait is None else ended_at + wait
 
         attempt = self._attempt(parcel, began_at, answer, verdict, next_at)
-        await self.outbox.record(attempt, self._retry(parcel, next_at))  # (4)
+        await self.outbox.record(attempt, self._retry(parcel, next_at))  # (5)
         self._note(attempt, verdict)
 
-        await self._draw_consequences(parcel.target, attempt, verdict)  # (5)
+        await self._draw_consequences(parcel.target, attempt, verdict)  # (6)
 
     def _outgoing(self, parcel: Parcel, began_at: datetime) -> Outgoing:
         endpoint, names = parcel.target.endpoint, self.policy.signature_headers

@@ -1,6 +1,7 @@
 """Sending one request to a receiver."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -32,9 +33,16 @@ class Sender(Protocol):
     No request reaches an address that is not public, unless it is in a subnet that the operator has let
     through: neither as a literal, nor through a name, nor through a redirect, which is never followed.
 
-    Only so many requests run at one receiver at once. Those beyond wait for their turn, in order, and their
-    time begins with it: a busy receiver is not taken for a slow one. How many run in all is up to the caller.
+    How many requests run in all is up to the caller.
     """
+
+    def turn(self, url: str) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn at the receiver of a URL, in order, and hold it.
+
+        Only so many are held at one receiver at once, and a request is made and sent by whoever holds one.
+        So a busy receiver is not taken for a slow one, and a request does not grow old before it is sent.
+        """
+        ...
 
     async def send(self, outgoing: Outgoing) -> Answer:
         """Send the request and read what comes back.

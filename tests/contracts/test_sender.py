@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from shared.adapters.outbound.guard import Address
 from shared.adapters.outbound.http_sender import HttpSender
 from shared.adapters.outbound.names import Unresolved
-from shared.domain.verdict import RESPONSE_LIMIT_BYTES, Failure
+from shared.domain.verdict import RESPONSE_LIMIT_BYTES, Answer, Failure
 from shared.ports.sender import Outgoing, Sender
 from tests.receivers import Receiver
 
@@ -688,14 +688,19 @@ async def test_closing_ends_the_search_for_an_address(new_sender: Callable[..., 
 # Taking turns.
 
 
+async def in_turn(sender: Sender, outgoing: Outgoing) -> Answer:
+    async with sender.turn(outgoing.url):
+        return await sender.send(outgoing)
+
+
 async def test_only_so_many_requests_run_at_one_receiver(
     new_sender: Callable[..., Sender], receiver: Receiver
 ) -> None:
     """The others wait, and their timeout with them: the receiver is not slow, we are many."""
     sender = new_sender(sends_per_receiver=2)
     receiver.never_answers(times=2)
-    slow = [asyncio.ensure_future(sender.send(post(receiver.url, timeout=SHORT))) for _ in range(2)]
-    patient = asyncio.ensure_future(sender.send(post(receiver.url, timeout=SHORT)))
+    slow = [asyncio.ensure_future(in_turn(sender, post(receiver.url, timeout=SHORT))) for _ in range(2)]
+    patient = asyncio.ensure_future(in_turn(sender, post(receiver.url, timeout=SHORT)))
 
     answers = await asyncio.gather(*slow, patient)
     await sender.close()
@@ -708,11 +713,11 @@ async def test_a_slow_receiver_holds_up_no_other(
 ) -> None:
     sender = new_sender(sends_per_receiver=1)
     receiver.never_answers()
-    waiting = [asyncio.ensure_future(sender.send(post(receiver.url))) for _ in range(3)]
+    waiting = [asyncio.ensure_future(in_turn(sender, post(receiver.url))) for _ in range(3)]
     await receiver.got(1)
 
     async with Receiver() as quick:
-        answer = await sender.send(post(quick.url))
+        answer = await in_turn(sender, post(quick.url))
 
     assert answer.is_success
     assert len(receiver.requests) == 1
@@ -728,7 +733,7 @@ async def test_who_gives_up_waiting_takes_no_turn(
     sender = new_sender(sends_per_receiver=1)
     receiver.never_answers(times=1)
     first, given_up, third = (
-        asyncio.ensure_future(sender.send(post(receiver.url, timeout=SHORT))) for _ in range(3)
+        asyncio.ensure_future(in_turn(sender, post(receiver.url, timeout=SHORT))) for _ in range(3)
     )
     await receiver.got(1)
 
@@ -738,6 +743,13 @@ async def test_who_gives_up_waiting_takes_no_turn(
 
     assert [answer.failure for answer in answers] == [Failure.TIMEOUT, None]
     assert len(receiver.requests) == 2
+
+
+async def test_a_url_that_is_none_has_its_turns_too(sender: Sender) -> None:
+    """It was stored by a release that knew it; the attempt fails, and says why."""
+    answer = await in_turn(sender, post("gopher://receiver.example/"))
+
+    assert answer.failure is Failure.CONNECTION
 
 
 # TLS.

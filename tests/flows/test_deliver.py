@@ -1,6 +1,8 @@
 """Delivering: one attempt at each endpoint that wants the message, recorded, whatever comes in between."""
 
-from dataclasses import replace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -13,8 +15,8 @@ from shared.domain.endpoint import Endpoint
 from shared.domain.errors import EventIdTaken, Unavailable
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Retry, dispatch_from, to_body
 from shared.ports.outbox import DueRetry, Outbox
-from tests.clock import NOON
-from tests.flows.walk import Walk, answer, header
+from tests.clock import NOON, MovedClock
+from tests.flows.walk import Receivers, Walk, answer, header
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -52,6 +54,38 @@ async def test_what_is_sent_is_signed_as_the_standard_says(walk: Walk, applicati
     expected = Webhook(SECRET).sign(message.id, NOON, outgoing.body.decode())
     assert header(outgoing, "webhook-signature") == expected
     assert outgoing.headers[-1] == ("X-Api-Test", "1")
+
+
+@dataclass
+class Busy(Receivers):
+    """Receivers at which one waits for a turn."""
+
+    clock: MovedClock = field(default_factory=MovedClock)
+    wait: timedelta = timedelta(minutes=10)
+
+    @asynccontextmanager
+    async def turn(self, url: str) -> AsyncIterator[None]:
+        """Time passes until it comes."""
+        del url
+        self.clock.move(self.wait)
+        yield
+
+
+async def test_a_message_that_waited_for_its_turn_is_signed_when_it_comes(
+    walk: Walk, application: Application
+) -> None:
+    """Receivers refuse a signature that is five minutes old: it could be a replay."""
+    busy = Busy(clock=walk.clock)
+    make_attempt = replace(walk.service.deliver.make_attempt, sender=busy)
+    walk.service = replace(walk.service, deliver=replace(walk.service.deliver, make_attempt=make_attempt))
+    await walk.has_endpoint(application)
+
+    message = await walk.posts(application)
+
+    (outgoing,) = busy.sent
+    (attempt,) = await walk.attempts(message)
+    assert int(header(outgoing, "webhook-timestamp")) == int((NOON + busy.wait).timestamp())
+    assert attempt.timestamp == NOON + busy.wait
 
 
 async def test_an_attempt_tells_what_came_back(walk: Walk, application: Application) -> None:

@@ -8,6 +8,7 @@ assert walk.receiver.got == [message.id]
 """
 
 from collections import deque
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -59,6 +60,11 @@ class Receivers:
     sent: list[Outgoing] = field(default_factory=list)
     always: Answer = field(default_factory=lambda: answer(200))
     first: deque[Answer] = field(default_factory=deque)
+
+    def turn(self, url: str) -> AbstractAsyncContextManager[None]:
+        """Nobody waits."""
+        del url
+        return nullcontext()
 
     async def send(self, outgoing: Outgoing) -> Answer:
         """Keep the request, and answer as told."""

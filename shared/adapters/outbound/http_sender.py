@@ -1,8 +1,9 @@
 """The sender over HTTP/1.1, on connections of our own.
 
 One exchange:
-1. Write the request (`request.py`) for what the URL says (`target.py`, once per URL).
-2. Wait for a turn at the receiver (`turns.py`); the clock starts after it (`deadlines.py`).
+1. Wait for a turn at the receiver (`turns.py`).
+2. Write the request (`request.py`) for what the URL says (`target.py`, once per URL); its time begins
+   (`deadlines.py`).
 3. Take a connection that was kept, or make one, past the guard (`connections.py`, `names.py`, `guard.py`).
 4. Send, and read the response until it is complete or long enough (`connection.py`, `exchange.py`); once more
    if the connection failed before anything came.
@@ -15,6 +16,7 @@ than a third of the work that they do for it.
 import asyncio
 import ssl
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import cache
 from time import perf_counter
@@ -67,14 +69,19 @@ class HttpSender:
         self._deadlines: dict[timedelta, Deadlines] = {}
         self._connections: Connections | None = None
 
+    def turn(self, url: str) -> AbstractAsyncContextManager[None]:
+        try:
+            return self._turns.at(target_of(url).origin)
+        except ValueError:  # nothing will be sent there
+            return self._turns.at(url)
+
     async def send(self, outgoing: Outgoing) -> Answer:
         try:
             target = target_of(outgoing.url)
             head = self._writer.head(outgoing, target)
         except ValueError as error:
             return failed(error, Exchange(), timedelta(0))
-        async with self._turns.at(target.origin):
-            return await self._exchange(target, head, outgoing)
+        return await self._exchange(target, head, outgoing)
 
     async def close(self) -> None:
         for deadlines in self._deadlines.values():
