@@ -24,9 +24,10 @@ from shared.ports.clock import Clock
 from shared.ports.journal import Journal
 from shared.ports.queue import Consumer, Delivery
 
-CALLS = 256
+CALLS = 1024
 """Calls in flight per queue. Most of a call is waiting for a receiver: at 4,000 messages a second and 50 ms
-to the receiver 200 are under way. Each holds its message and a connection, so this bounds memory."""
+to the receiver 200 are under way, and a few receivers that hang must not take all the places of those that do
+not. Each holds its message and often a connection, so this bounds memory."""
 
 LAST_DELIVERY = 10
 """A message whose tenth delivery fails goes to the dead letters, as with the queues on Azure."""

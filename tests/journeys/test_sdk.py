@@ -1,5 +1,6 @@
 """The main job, by the SDK that people already use, against the running service."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -66,6 +67,26 @@ async def test_one_event_arrives_signed_and_is_recorded(svix: SvixAsync, receive
     assert (await svix.message.get("acme", "order-1")).id == sent.id
     listed = await svix.message.list("acme", MessageListOptions(event_types=["order.paid"]))
     assert [row.id for row in listed.data] == [sent.id]
+
+
+async def test_a_receiver_that_hangs_holds_up_no_other(
+    service: Running, svix: SvixAsync, receiver: Receiver
+) -> None:
+    """One customer's dead server must not be everybody's outage; each of its requests hangs for 30 s."""
+    async with Receiver() as dead:
+        dead.never_answers()
+        await svix.application.create(ApplicationIn(name="Dead", uid="dead"))
+        await svix.endpoint.create("dead", EndpointIn(url=dead.url))
+        await with_endpoint(svix, receiver)
+        posts = (
+            svix.message.create("dead", MessageIn(event_type="order.paid", payload={})) for _ in range(400)
+        )
+        await asyncio.gather(*posts)
+
+        await svix.message.create("acme", MessageIn(event_type="order.paid", payload={}))
+
+        assert len(await receiver.got(1)) == 1
+        await service.killed()  # a graceful stop would wait for the dead one
 
 
 async def test_a_receiver_that_comes_back_gets_the_event(svix: SvixAsync, receiver: Receiver) -> None:
