@@ -674,6 +674,18 @@ async def test_closing_ends_what_is_under_way(new_sender: Callable[..., Sender],
     assert len(receiver.requests) == 1
 
 
+async def test_nothing_is_sent_by_a_sender_that_was_closed_before_it_began(
+    new_sender: Callable[..., Sender], receiver: Receiver
+) -> None:
+    sender = new_sender()
+    await sender.close()
+
+    answer = await sender.send(post(receiver.url))
+
+    assert answer.failure is Failure.CONNECTION
+    assert receiver.connections == 0
+
+
 async def test_closing_ends_the_search_for_an_address(new_sender: Callable[..., Sender]) -> None:
     names = SilentNames()
     sender = new_sender(names=names)

@@ -104,7 +104,7 @@ class Connections:
         Raises:
             BlockedAddress: There is none that may be reached.
             Unresolved: There is none.
-            ConnectionLost: It was closed at once.
+            ConnectionLost: It was closed at once, or we are.
             OSError: None of them takes a connection, or it is not the receiver's certificate.
         """
         addresses = await self._addresses_of(target.host)
@@ -128,6 +128,8 @@ class Connections:
         return connection
 
     async def _addresses_of(self, host: str) -> Sequence[Address]:
+        if self._is_closed:
+            raise ConnectionLost("the sender is closed")
         try:
             return [ip_address(host)]
         except ValueError:

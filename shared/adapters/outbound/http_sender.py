@@ -86,8 +86,8 @@ class HttpSender:
     async def close(self) -> None:
         for deadlines in self._deadlines.values():
             deadlines.stop()
-        if self._connections is not None:
-            await self._connections.close()
+        # Opened even now, so that there is something closed for whoever sends later.
+        await (self._connections or self._open()).close()
 
     async def _exchange(self, target: Target, head: bytes, outgoing: Outgoing) -> Answer:
         exchange = Exchange()
