@@ -1,12 +1,12 @@
 """Timers: late, doubled and missed runs do no harm."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.domain.application import Application
 from shared.domain.work import Dispatch, Retry
-from shared.flows.housekeeping import STRANDED_AFTER, Sweep
+from shared.flows.housekeeping import STRANDED_AFTER, Retention, Sweep
 from shared.ports.outbox import Outbox
 from tests.flows.walk import Walk, answer
 from tests.makers import an_answer
@@ -98,6 +98,39 @@ async def test_old_idempotent_answers_are_forgotten(walk: Walk) -> None:
     assert await walk.service.retention() == 0
     await walk.passes(timedelta(hours=1, seconds=1))
     assert await walk.service.retention() == 1
+
+
+@dataclass
+class Pile:
+    """Expired payloads and answers, so many of each that a database of them would take long to make."""
+
+    payloads: int
+    answers: int
+
+    async def erase_payloads(self, *, expired_at: datetime, limit: int) -> int:
+        """As the port of messages says."""
+        del expired_at
+        erased = min(limit, self.payloads)
+        self.payloads -= erased
+        return erased
+
+    async def forget(self, *, before: datetime, limit: int) -> int:
+        """As the port of answers says."""
+        del before
+        forgotten = min(limit, self.answers)
+        self.answers -= forgotten
+        return forgotten
+
+
+async def test_retention_keeps_up_with_what_five_minutes_bring(walk: Walk) -> None:
+    """Else a busy service would fill its disk with what it promised to erase."""
+    brought = 300 * 3_300
+    pile = Pile(payloads=brought, answers=brought)
+    retention = Retention(pile, pile, walk.clock, walk.journal)  # type: ignore[arg-type] # all that it asks of them
+
+    await retention()
+
+    assert (pile.payloads, pile.answers) == (0, 0)
 
 
 def replace_outbox(walk: Walk, unfinished: Sequence[Dispatch | Retry]) -> Sweep:
