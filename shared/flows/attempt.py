@@ -42,6 +42,7 @@ class MakeAttempt:
     """Carry one message to one endpoint, once.
 
     1. Wait for a turn at the receiver. The attempt begins with it: a signature is only good for minutes.
+       At a receiver that hangs there is none: the attempt has failed, so that nobody else has to wait.
     2. Sign with every key that has not expired, the current one first.
     3. Send. Whatever happens on the wire becomes an `Answer`, never an exception.
     4. Let the domain judge the answer and say when to try again.
@@ -64,9 +65,9 @@ class MakeAttempt:
         Raises:
             Unavailable: It was made, but a store or queue of ours is out of reach.
         """
-        async with self.sender.turn(parcel.target.endpoint.url):  # (1)
+        async with self.sender.turn(parcel.target.endpoint.url) as refusal:  # (1)
             began_at = self.clock.now()
-            answer = await self.sender.send(self._outgoing(parcel, began_at))  # (2) (3)
+            answer = refusal or await self.sender.send(self._outgoing(parcel, began_at))  # (2) (3)
 
         verdict = judge(answer)  # (4)
         ended_at = self.clock.now()

@@ -36,11 +36,15 @@ class Sender(Protocol):
     How many requests run in all is up to the caller.
     """
 
-    def turn(self, url: str) -> AbstractAsyncContextManager[None]:
+    def turn(self, url: str) -> AbstractAsyncContextManager[Answer | None]:
         """Wait for a turn at the receiver of a URL, in order, and hold it.
 
         Only so many are held at one receiver at once, and a request is made and sent by whoever holds one.
         So a busy receiver is not taken for a slow one, and a request does not grow old before it is sent.
+
+        Nobody waits at a receiver that hangs: one at which every turn is held and that has answered nothing
+        for a while. Then it gives what is to be taken for the answer, a timeout, and there is no turn to send
+        in; else None.
         """
         ...
 

@@ -61,7 +61,7 @@ class Receivers:
     always: Answer = field(default_factory=lambda: answer(200))
     first: deque[Answer] = field(default_factory=deque)
 
-    def turn(self, url: str) -> AbstractAsyncContextManager[None]:
+    def turn(self, url: str) -> AbstractAsyncContextManager[Answer | None]:
         """Nobody waits."""
         del url
         return nullcontext()

@@ -30,7 +30,7 @@ from shared.adapters.outbound.names import Names, NameServers, RememberedNames, 
 from shared.adapters.outbound.reasons import why
 from shared.adapters.outbound.request import Writer
 from shared.adapters.outbound.target import Target, target_of
-from shared.adapters.outbound.turns import SENDS_PER_RECEIVER, Turns
+from shared.adapters.outbound.turns import Turns
 from shared.domain.verdict import Answer, Failure, response_text
 from shared.ports.sender import Outgoing
 
@@ -47,7 +47,7 @@ class HttpSender:
         tls: Whom to trust; by default the machine's certificate authorities.
         names: Who knows addresses; by default the machine's name servers.
         connections_kept: How many connections may be open before idle ones are closed.
-        sends_per_receiver: How many requests run at one receiver at once.
+        turns: How many requests run at one receiver at once, and how long others wait.
     """
 
     def __init__(
@@ -58,18 +58,18 @@ class HttpSender:
         tls: ssl.SSLContext | None = None,
         names: Names | None = None,
         connections_kept: int = CONNECTIONS_KEPT,
-        sends_per_receiver: int = SENDS_PER_RECEIVER,
+        turns: Turns | None = None,
     ) -> None:
         self._writer = Writer(user_agent=user_agent)
         self._allow = tuple(allow)
         self._tls = tls or public_authorities()
         self._names = names
         self._kept = connections_kept
-        self._turns = Turns(sends_per_receiver)
+        self._turns = turns or Turns()
         self._deadlines: dict[timedelta, Deadlines] = {}
         self._connections: Connections | None = None
 
-    def turn(self, url: str) -> AbstractAsyncContextManager[None]:
+    def turn(self, url: str) -> AbstractAsyncContextManager[Answer | None]:
         try:
             return self._turns.at(target_of(url).origin)
         except ValueError:  # nothing will be sent there
@@ -81,7 +81,10 @@ class HttpSender:
             head = self._writer.head(outgoing, target)
         except ValueError as error:
             return failed(error, Exchange(), timedelta(0))
-        return await self._exchange(target, head, outgoing)
+        answer = await self._exchange(target, head, outgoing)
+        if answer.failure is not Failure.TIMEOUT:
+            self._turns.heard_from(target.origin)
+        return answer
 
     async def close(self) -> None:
         for deadlines in self._deadlines.values():

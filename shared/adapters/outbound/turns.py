@@ -1,53 +1,129 @@
-"""Taking turns at a receiver."""
+"""Taking turns at a receiver.
+
+Who waits here holds a place that is for all receivers. So nobody waits at one that hangs: where every turn
+is taken and nothing has been answered for a while, whoever comes is told so at once, and whoever waits is let
+go. A turn that becomes free is taken as ever; by its answer the receiver is known to be well again.
+"""
 
 import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from time import monotonic
+from types import TracebackType
 
-SENDS_PER_RECEIVER = 128
+from shared.domain.verdict import Answer, Failure
+
+SENDS_PER_RECEIVER = 64
 """How many requests run at one receiver at once.
 
-A receiver that answers within 100 ms gets 1,280 a second that way; one that hangs holds so many connections
-and no more.
+A receiver that answers within 100 ms gets 640 a second that way; one that hangs holds so many connections and
+no more. It has to be less than the calls that a host makes at once (100 by host.json), so that one receiver
+that hangs leaves places for the others.
 """
+
+SILENCE = timedelta(seconds=10)
+"""After so long without any answer a receiver at which every turn is taken is said to hang."""
+
+NOT_SENT = Answer(
+    0,
+    f"{Failure.TIMEOUT.value}: not sent, because every request before it is without an answer",
+    timedelta(0),
+    failure=Failure.TIMEOUT,
+)
 
 
 class Turns:
     """Who is being sent to, and who waits for it."""
 
-    def __init__(self, limit: int) -> None:
-        """Let `limit` in at once at each receiver."""
+    def __init__(self, limit: int = SENDS_PER_RECEIVER, silence: timedelta = SILENCE) -> None:
+        """Let `limit` in at once at each receiver, and have nobody wait beyond its `silence`."""
         self._limit = limit
+        self._silence_seconds = silence.total_seconds()
         self._lines: dict[str, Line] = {}
 
-    def at(self, origin: str) -> "Line":
-        """The line at a receiver; it exists while anybody stands in it, so memory follows the traffic."""
-        return self._lines.get(origin) or Line(self._lines, origin, self._limit)
+    def at(self, origin: str) -> "Turn":
+        """A turn at a receiver; the line exists while anybody stands in it, so memory follows the traffic."""
+        line = self._lines.get(origin)
+        if line is None:
+            line = Line(self._lines, origin, self._limit, self._silence_seconds)
+        return Turn(line)
+
+    def heard_from(self, origin: str) -> None:
+        """A receiver has answered, whatever it was."""
+        line = self._lines.get(origin)
+        if line is not None:
+            line.heard_at = monotonic()
+
+
+class Turn:
+    """`async with` waits for it, first come first served, and holds it.
+
+    It gives None, or the answer of an attempt that is not made: then there is no turn.
+    """
+
+    __slots__ = ("_is_held", "_line")
+
+    def __init__(self, line: "Line") -> None:
+        self._line = line
+        self._is_held = False
+
+    async def __aenter__(self) -> Answer | None:
+        self._is_held = await self._line.enter()
+        return None if self._is_held else NOT_SENT
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._is_held:
+            self._line.leave()
 
 
 class Line:
-    """`async with` waits for a turn, first come first served, and holds it."""
+    """Everybody at one receiver.
 
-    __slots__ = ("_lines", "_origin", "_people", "_places")
+    Attributes:
+        heard_at: When the receiver last answered, or the first of those who are here came; in the seconds of
+            the monotonic clock.
+    """
 
-    def __init__(self, lines: dict[str, "Line"], origin: str, limit: int) -> None:
+    __slots__ = ("_lines", "_origin", "_people", "_places", "_silence_seconds", "heard_at")
+
+    def __init__(self, lines: dict[str, "Line"], origin: str, limit: int, silence_seconds: float) -> None:
+        self.heard_at = monotonic()
         self._lines = lines
         self._origin = origin
         self._places = asyncio.Semaphore(limit)
+        self._silence_seconds = silence_seconds
         self._people = 0
 
-    async def __aenter__(self) -> None:
+    async def enter(self) -> bool:
+        """Wait for a turn; say False if there is no use in it."""
         self._lines[self._origin] = self
         self._people += 1
+        is_in = False
         try:
-            await self._places.acquire()
-        except BaseException:
-            self._leave()
-            raise
+            is_in = await self._has_place()
+        finally:
+            if not is_in:
+                self._go()
+        return is_in
 
-    async def __aexit__(self, *_: object) -> None:
+    def leave(self) -> None:
+        """Give the turn to the next."""
         self._places.release()
-        self._leave()
+        self._go()
 
-    def _leave(self) -> None:
+    async def _has_place(self) -> bool:
+        if not self._places.locked():
+            return await self._places.acquire()
+        # Answers come while one waits, and each of them is a reason to wait on.
+        while (patience := self.heard_at + self._silence_seconds - monotonic()) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    return await self._places.acquire()
+        return False
+
+    def _go(self) -> None:
         self._people -= 1
         if not self._people:
             del self._lines[self._origin]
