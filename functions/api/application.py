@@ -6,11 +6,11 @@ import msgspec
 
 from functions.api import atoms
 from functions.api.answers import NO_CONTENT, Answer, json_answer
-from functions.api.operations import Access, Call, NoBody, operation
+from functions.api.operations import APP_ID, Access, Call, NoBody, operation
 from functions.api.queries import AppIterator, Flag, Limit, NoQuery, Order
 from functions.api.shapes import ListResponse, list_answer
 from shared.domain import ids
-from shared.domain.application import Application, NewApplication
+from shared.domain.application import Application, ApplicationEdit, NewApplication
 from shared.domain.errors import UidTaken
 from shared.domain.paging import DEFAULT_LIMIT, page_of, scan_by_key
 from shared.domain.timestamps import to_wire
@@ -45,6 +45,34 @@ class ApplicationIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             uid=atoms.uid(self.uid, ids.APPLICATION, *where, "uid"),
             throttle_rate=atoms.throttle_rate(self.throttle_rate, self.rate_limit, *where),
             metadata=atoms.metadata(self.metadata, *where, "metadata"),
+        )
+
+
+class ApplicationPatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What is to be changed of an application; what is absent stays.
+
+    Attributes:
+        rate_limit: The old name of `throttleRate`, which goes before it.
+        metadata: Instead of all that there is.
+    """
+
+    name: Name | msgspec.UnsetType = msgspec.UNSET
+    throttle_rate: atoms.Rate | msgspec.UnsetType | None = msgspec.UNSET
+    rate_limit: atoms.Rate | msgspec.UnsetType | None = msgspec.UNSET
+    uid: atoms.Limited | msgspec.UnsetType | None = msgspec.UNSET
+    metadata: atoms.Metadata | msgspec.UnsetType | None = msgspec.UNSET
+
+    def checked(self) -> ApplicationEdit:
+        """What it asks for.
+
+        Raises:
+            Invalid: A value breaks a rule.
+        """
+        return ApplicationEdit(
+            name=atoms.given(self.name, lambda name: atoms.printable_name(name, "body", "name")),
+            uid=atoms.given(self.uid, lambda uid: atoms.uid(uid, ids.APPLICATION, "body", "uid")),
+            throttle_rate=atoms.patched_rate(self.throttle_rate, self.rate_limit),
+            metadata=atoms.given(self.metadata, lambda pairs: atoms.metadata(pairs, "body", "metadata")),
         )
 
 
@@ -110,6 +138,21 @@ async def get(call: Call[NoQuery, NoBody]) -> Answer:
     return json_answer(200, _out(await call.service.applications.get(found.org_id, found.id)))
 
 
+async def upsert(call: Call[NoQuery, ApplicationIn]) -> Answer:
+    """Update an application, or create one with an id of its own if there is none."""
+    new = call.body.checked()
+    application, is_made = await call.service.catalogue.put_application(
+        call.token.org_id, call.path[APP_ID], new
+    )
+    return json_answer(201 if is_made else 200, _out(application))
+
+
+async def patch(call: Call[NoQuery, ApplicationPatch]) -> Answer:
+    """Change parts of an application."""
+    said, found = call.body.checked(), call.application
+    return json_answer(200, _out(await call.service.catalogue.edit_application(found.org_id, found.id, said)))
+
+
 async def delete(call: Call[NoQuery, NoBody]) -> Answer:
     """Delete an application; its uid is free again."""
     await call.service.catalogue.remove_application(call.application)
@@ -141,5 +184,16 @@ OPERATIONS = (
         {200: ApplicationOut, 201: ApplicationOut},
     ),
     operation("v1.application.get", "GET /app/{app_id}", Access.APPLICATION, get, {200: ApplicationOut}),
+    operation(
+        "v1.application.upsert",
+        "PUT /app/{app_id}",
+        Access.ORGANIZATION,
+        upsert,
+        {200: ApplicationOut, 201: ApplicationOut},
+        finds_application=False,
+    ),
+    operation(
+        "v1.application.patch", "PATCH /app/{app_id}", Access.ORGANIZATION, patch, {200: ApplicationOut}
+    ),
     operation("v1.application.delete", "DELETE /app/{app_id}", Access.ORGANIZATION, delete, {204: None}),
 )

@@ -4,8 +4,8 @@ The `where` of a refusal uses the contract's own words, which are not always the
 """
 
 import re
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Callable, Iterable
+from typing import Annotated, TypeVar
 
 import ada_url
 import msgspec
@@ -48,6 +48,16 @@ Limited = Annotated[
 ]
 EventTypeName = Annotated[Limited, msgspec.Meta(extra_json_schema={"example": "invoice.paid"})]
 Url = Annotated[str, msgspec.Meta(extra_json_schema={"example": "https://receiver.example/webhooks"})]
+
+
+Value = TypeVar("Value")
+Checked = TypeVar("Checked")
+Number = TypeVar("Number", bound=int | None)
+
+
+def given(value: Value | msgspec.UnsetType, check: Callable[[Value], Checked]) -> Checked | msgspec.UnsetType:
+    """Check a part of a PATCH if it is given."""
+    return msgspec.UNSET if value is msgspec.UNSET else check(value)
 
 
 def broken_limit(text: str) -> str | None:
@@ -107,7 +117,7 @@ def printable_name(text: str, *where: str) -> str:
     return printable(text, *where)
 
 
-def at_least_one(number: int | None, *where: str) -> int | None:
+def at_least_one(number: Number, *where: str) -> Number:
     """Check a rate or version.
 
     Raises:
@@ -127,6 +137,19 @@ def throttle_rate(rate: int | None, old_name: int | None, *where: str) -> int | 
     at_least_one(rate, *where, "throttle_rate")
     at_least_one(old_name, *where, "rate_limit")
     return old_name if rate is None else rate
+
+
+def patched_rate(
+    rate: int | msgspec.UnsetType | None, old_name: int | msgspec.UnsetType | None
+) -> int | msgspec.UnsetType | None:
+    """The same when nothing may be asked for, which is something else than asking for no limit.
+
+    Raises:
+        Invalid: One of them is 0.
+    """
+    rate = given(rate, lambda number: at_least_one(number, "body", "throttle_rate"))
+    old_name = given(old_name, lambda number: at_least_one(number, "body", "rate_limit"))
+    return old_name if rate is msgspec.UNSET else rate
 
 
 def metadata(pairs: Metadata | None, *where: str) -> Metadata:

@@ -1,5 +1,6 @@
 """Endpoints: where an application wants its messages, and which of them."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import msgspec
@@ -13,7 +14,7 @@ from functions.api.queries import EndpointIterator, Limit, NoQuery, Order
 from functions.api.request_headers import request_headers
 from functions.api.shapes import ListResponse, list_answer
 from shared.domain import ids
-from shared.domain.endpoint import Endpoint, NewEndpoint
+from shared.domain.endpoint import Endpoint, EndpointEdit, NewEndpoint
 from shared.domain.errors import Invalid
 from shared.domain.paging import DEFAULT_LIMIT, page_of, scan_by_key
 from shared.domain.timestamps import to_wire
@@ -21,7 +22,53 @@ from shared.domain.timestamps import to_wire
 OldNames = Annotated[atoms.Names, msgspec.Meta(extra_json_schema={atoms.OLD_NAME: True})]
 
 
-class EndpointIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class EndpointUpsertIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What an endpoint is to be; its secret and headers stay.
+
+    Attributes:
+        rate_limit: The old name of `throttleRate`, which goes before it.
+        event_types: The types that it wants; absent or null means every one.
+        filter_types: The old name of `eventTypes`; only one of the two may be given.
+        channels: It wants messages on one of these; absent or null means on any channel or none.
+    """
+
+    url: str
+    description: str | None = None
+    throttle_rate: atoms.Rate | None = None
+    rate_limit: atoms.Rate | None = None
+    uid: atoms.Limited | None = None
+    version: atoms.Rate | None = None
+    disabled: bool | None = None
+    event_types: atoms.Names | msgspec.UnsetType | None = msgspec.UNSET
+    filter_types: OldNames | msgspec.UnsetType | None = msgspec.UNSET
+    channels: atoms.Names | None = None
+    metadata: atoms.Metadata | None = None
+
+    def checked(self, *, https_only: bool) -> NewEndpoint:
+        """What it asks for.
+
+        Args:
+            https_only: Whether the URL must be https.
+
+        Raises:
+            Invalid: A value breaks a rule.
+        """
+        version = atoms.at_least_one(self.version, "body", "version")
+        wanted = _wanted(self)
+        return NewEndpoint(
+            url=atoms.url(self.url, https_only=https_only),
+            description=atoms.printable(self.description or "", "body", "description"),
+            version=1 if version is None else version,
+            disabled=bool(self.disabled),
+            uid=atoms.uid(self.uid, ids.ENDPOINT, "body", "uid"),
+            throttle_rate=atoms.throttle_rate(self.throttle_rate, self.rate_limit, "body"),
+            event_types=atoms.event_types(None if wanted is msgspec.UNSET else wanted),
+            channels=atoms.channels(self.channels, atoms.ENDPOINT_CHANNELS_MAX),
+            metadata=atoms.metadata(self.metadata, "body", "metadata"),
+        )
+
+
+class EndpointIn(EndpointUpsertIn, frozen=True, kw_only=True, rename="camel"):
     """An endpoint to be made.
 
     Attributes:
@@ -34,21 +81,46 @@ class EndpointIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         headers: Extra request headers; the casing of the names is kept.
     """
 
-    url: atoms.Url
-    description: str | None = None
-    throttle_rate: atoms.Rate | None = None
-    rate_limit: atoms.Rate | None = None
-    uid: atoms.Limited | None = None
-    version: atoms.Rate | None = None
-    disabled: bool | None = None
-    event_types: atoms.Names | msgspec.UnsetType | None = msgspec.UNSET
-    filter_types: OldNames | msgspec.UnsetType | None = msgspec.UNSET
-    channels: atoms.Names | None = None
     secret: str | None = None
-    metadata: atoms.Metadata | None = None
     headers: dict[str, str] | None = None
 
     def checked(self, *, https_only: bool) -> NewEndpoint:
+        """What it asks for, as for an endpoint that is there already, with headers and secret.
+
+        Raises:
+            Invalid: A value breaks a rule.
+        """
+        return replace(
+            super().checked(https_only=https_only),
+            headers=request_headers(self.headers),
+            secret=atoms.secret(self.secret),
+        )
+
+
+class EndpointPatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What is to be changed of an endpoint; what is absent stays.
+
+    Attributes:
+        rate_limit: The old name of `throttleRate`, which goes before it.
+        event_types: The types that it wants; null means every one.
+        filter_types: The old name of `eventTypes`; only one of the two may be given.
+        channels: It wants messages on one of these; null means on any channel or none.
+        metadata: Instead of all that there is.
+    """
+
+    url: str | msgspec.UnsetType = msgspec.UNSET
+    description: str | msgspec.UnsetType = msgspec.UNSET
+    throttle_rate: atoms.Rate | msgspec.UnsetType | None = msgspec.UNSET
+    rate_limit: atoms.Rate | msgspec.UnsetType | None = msgspec.UNSET
+    uid: atoms.Limited | msgspec.UnsetType | None = msgspec.UNSET
+    version: atoms.Rate | msgspec.UnsetType = msgspec.UNSET
+    disabled: bool | msgspec.UnsetType = msgspec.UNSET
+    event_types: atoms.Names | msgspec.UnsetType | None = msgspec.UNSET
+    filter_types: OldNames | msgspec.UnsetType | None = msgspec.UNSET
+    channels: atoms.Names | msgspec.UnsetType | None = msgspec.UNSET
+    metadata: atoms.Metadata | msgspec.UnsetType | None = msgspec.UNSET
+
+    def checked(self, *, https_only: bool) -> EndpointEdit:
         """What it asks for.
 
         Args:
@@ -57,32 +129,34 @@ class EndpointIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         Raises:
             Invalid: A value breaks a rule.
         """
-        version = atoms.at_least_one(self.version, "body", "version")
-        return NewEndpoint(
-            url=atoms.url(self.url, https_only=https_only),
-            description=atoms.printable(self.description or "", "body", "description"),
-            version=1 if version is None else version,
-            disabled=bool(self.disabled),
-            uid=atoms.uid(self.uid, ids.ENDPOINT, "body", "uid"),
-            throttle_rate=atoms.throttle_rate(self.throttle_rate, self.rate_limit, "body"),
-            event_types=atoms.event_types(self._wanted()),
-            channels=atoms.channels(self.channels, atoms.ENDPOINT_CHANNELS_MAX),
-            metadata=atoms.metadata(self.metadata, "body", "metadata"),
-            headers=request_headers(self.headers),
-            secret=atoms.secret(self.secret),
+        return EndpointEdit(
+            url=atoms.given(self.url, lambda url: atoms.url(url, https_only=https_only)),
+            description=atoms.given(
+                self.description, lambda text: atoms.printable(text, "body", "description")
+            ),
+            version=atoms.given(self.version, lambda version: atoms.at_least_one(version, "body", "version")),
+            disabled=self.disabled,
+            uid=atoms.given(self.uid, lambda uid: atoms.uid(uid, ids.ENDPOINT, "body", "uid")),
+            throttle_rate=atoms.patched_rate(self.throttle_rate, self.rate_limit),
+            event_types=atoms.given(_wanted(self), atoms.event_types),
+            channels=atoms.given(
+                self.channels, lambda names: atoms.channels(names, atoms.ENDPOINT_CHANNELS_MAX)
+            ),
+            metadata=atoms.given(self.metadata, lambda pairs: atoms.metadata(pairs, "body", "metadata")),
         )
 
-    def _wanted(self) -> list[str] | None:
-        """The event types by either name.
 
-        Raises:
-            Invalid: Both names are given.
-        """
-        if self.event_types is msgspec.UNSET:
-            return None if self.filter_types is msgspec.UNSET else self.filter_types
-        if self.filter_types is not msgspec.UNSET:
-            raise Invalid(ROOT, "duplicate field `eventTypes`", JSON_DECODE)
-        return self.event_types
+def _wanted(body: EndpointUpsertIn | EndpointPatch) -> list[str] | msgspec.UnsetType | None:
+    """The event types by either name.
+
+    Raises:
+        Invalid: Both names are given.
+    """
+    if body.event_types is msgspec.UNSET:
+        return body.filter_types
+    if body.filter_types is not msgspec.UNSET:
+        raise Invalid(ROOT, "duplicate field `eventTypes`", JSON_DECODE)
+    return body.event_types
 
 
 class EndpointOut(msgspec.Struct, kw_only=True, rename="camel"):
@@ -147,6 +221,22 @@ async def get(call: Call[NoQuery, NoBody]) -> Answer:
     return json_answer(200, _out(endpoint))
 
 
+async def upsert(call: Call[NoQuery, EndpointUpsertIn]) -> Answer:
+    """Update an endpoint, or create one with an id and a secret of its own if there is none."""
+    new = call.body.checked(https_only=call.service.settings.endpoint_https_only)
+    endpoint, is_made = await call.service.catalogue.put_endpoint(
+        call.application, call.path["endpoint_id"], new
+    )
+    return json_answer(201 if is_made else 200, _out(endpoint))
+
+
+async def patch(call: Call[NoQuery, EndpointPatch]) -> Answer:
+    """Change parts of an endpoint."""
+    said = call.body.checked(https_only=call.service.settings.endpoint_https_only)
+    key = call.path["endpoint_id"]
+    return json_answer(200, _out(await call.service.catalogue.edit_endpoint(call.application, key, said)))
+
+
 async def delete(call: Call[NoQuery, NoBody]) -> Answer:
     """Delete an endpoint; its uid is free again."""
     await call.service.catalogue.remove_endpoint(call.application, call.path["endpoint_id"])
@@ -188,6 +278,14 @@ OPERATIONS = (
     ),
     operation("v1.endpoint.create", f"POST {_ALL}", Access.APPLICATION, create, {201: EndpointOut}),
     operation("v1.endpoint.get", f"GET {_ONE}", Access.APPLICATION, get, {200: EndpointOut}),
+    operation(
+        "v1.endpoint.upsert",
+        f"PUT {_ONE}",
+        Access.APPLICATION,
+        upsert,
+        {200: EndpointOut, 201: EndpointOut},
+    ),
+    operation("v1.endpoint.patch", f"PATCH {_ONE}", Access.APPLICATION, patch, {200: EndpointOut}),
     operation("v1.endpoint.delete", f"DELETE {_ONE}", Access.APPLICATION, delete, {204: None}),
     operation(
         "v1.endpoint.get-secret",

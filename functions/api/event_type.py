@@ -14,7 +14,7 @@ from functions.api.operations import Access, Call, NoBody, operation
 from functions.api.queries import EventTypeIterator, Flag, Limit, NoQuery, Order
 from functions.api.shapes import ListResponse, list_answer
 from shared.domain.errors import Invalid, Unknown
-from shared.domain.event_type import EventType, NewEventType
+from shared.domain.event_type import EventType, EventTypeEdit, NewEventType
 from shared.domain.paging import DEFAULT_LIMIT, page_of, scan_by_key
 from shared.domain.timestamps import to_wire
 from shared.ports.event_types import EventTypeFilter
@@ -43,16 +43,76 @@ class EventTypeIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         Raises:
             Invalid: A value breaks a rule.
         """
-        flag = self.feature_flag
-        why = None if flag is None else atoms.broken_limit(flag)
-        if why is not None:
-            raise Invalid(("body", "featureFlag"), why, JSON_DECODE)
+        flag = _checked_flag(self.feature_flag)
         return NewEventType(
             name=atoms.limited(self.name, "body", "name"),
             description=atoms.printable(self.description, "body", "description"),
             archived=bool(self.archived),
             deprecated=bool(self.deprecated),
             schemas=await _checked_schemas(self.schemas),
+            feature_flag=flag,
+        )
+
+
+class EventTypeUpsertIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What an event type is to be; the path has its name.
+
+    Attributes:
+        schemas: By version, a JSON Schema (Draft 7).
+        feature_flag: Only portals whose token carries it see the event type.
+    """
+
+    description: str
+    archived: bool | None = None
+    deprecated: bool | None = None
+    schemas: Schemas | None = None
+    feature_flag: atoms.Limited | None = None
+
+    async def checked(self, name: str) -> NewEventType:
+        """What it asks for.
+
+        Raises:
+            Invalid: A value breaks a rule.
+        """
+        flag = _checked_flag(self.feature_flag)
+        return NewEventType(
+            name=atoms.limited(name, "path", "event_type_name"),
+            description=atoms.printable(self.description, "body", "description"),
+            archived=bool(self.archived),
+            deprecated=bool(self.deprecated),
+            schemas=await _checked_schemas(self.schemas),
+            feature_flag=flag,
+        )
+
+
+class EventTypePatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What is to be changed of an event type; what is absent stays.
+
+    Attributes:
+        schemas: By version, a JSON Schema (Draft 7), instead of all that there are.
+        feature_flag: Only portals whose token carries it see the event type; null shows it to all.
+    """
+
+    description: str | msgspec.UnsetType = msgspec.UNSET
+    archived: bool | msgspec.UnsetType = msgspec.UNSET
+    deprecated: bool | msgspec.UnsetType = msgspec.UNSET
+    schemas: Schemas | msgspec.UnsetType | None = msgspec.UNSET
+    feature_flag: atoms.Limited | msgspec.UnsetType | None = msgspec.UNSET
+
+    async def checked(self) -> EventTypeEdit:
+        """What it asks for.
+
+        Raises:
+            Invalid: A value breaks a rule.
+        """
+        flag = atoms.given(self.feature_flag, _checked_flag)
+        return EventTypeEdit(
+            description=atoms.given(
+                self.description, lambda text: atoms.printable(text, "body", "description")
+            ),
+            archived=self.archived,
+            deprecated=self.deprecated,
+            schemas=msgspec.UNSET if self.schemas is msgspec.UNSET else await _checked_schemas(self.schemas),
             feature_flag=flag,
         )
 
@@ -120,11 +180,36 @@ async def get(call: Call[NoQuery, NoBody]) -> Answer:
     return json_answer(200, _out(event_type))
 
 
+async def upsert(call: Call[NoQuery, EventTypeUpsertIn]) -> Answer:
+    """Update an event type, or create it if there is none of this name."""
+    new = await call.body.checked(call.path["event_type_name"])
+    event_type, is_made = await call.service.catalogue.put_event_type(call.token.org_id, new)
+    return json_answer(201 if is_made else 200, _out(event_type))
+
+
+async def patch(call: Call[NoQuery, EventTypePatch]) -> Answer:
+    """Change parts of an event type."""
+    said, name = await call.body.checked(), call.path["event_type_name"]
+    return json_answer(200, _out(await call.service.catalogue.edit_event_type(call.token.org_id, name, said)))
+
+
 async def delete(call: Call[DeleteQuery, NoBody]) -> Answer:
     """Archive an event type, or expunge it for good."""
     name = call.path["event_type_name"]
     await call.service.catalogue.remove_event_type(call.token.org_id, name, expunge=call.query.expunge)
     return NO_CONTENT
+
+
+def _checked_flag(flag: str | None) -> str | None:
+    """Check a feature flag, as part of the form of the body.
+
+    Raises:
+        Invalid: It is no name.
+    """
+    why = None if flag is None else atoms.broken_limit(flag)
+    if why is not None:
+        raise Invalid(("body", "featureFlag"), why, JSON_DECODE)
+    return flag
 
 
 async def _checked_schemas(schemas: Mapping[str, msgspec.Raw] | None) -> str | None:
@@ -179,6 +264,20 @@ OPERATIONS = (
     operation("v1.event-type.list", "GET /event-type", Access.ANY, list_all, {200: ListResponseEventTypeOut}),
     operation("v1.event-type.create", "POST /event-type", Access.ORGANIZATION, create, {201: EventTypeOut}),
     operation("v1.event-type.get", "GET /event-type/{event_type_name}", Access.ANY, get, {200: EventTypeOut}),
+    operation(
+        "v1.event-type.upsert",
+        "PUT /event-type/{event_type_name}",
+        Access.ORGANIZATION,
+        upsert,
+        {200: EventTypeOut, 201: EventTypeOut},
+    ),
+    operation(
+        "v1.event-type.patch",
+        "PATCH /event-type/{event_type_name}",
+        Access.ORGANIZATION,
+        patch,
+        {200: EventTypeOut},
+    ),
     operation(
         "v1.event-type.delete",
         "DELETE /event-type/{event_type_name}",

@@ -121,7 +121,7 @@ def _failures(operation: Operation) -> Iterator[HTTPStatus]:
         yield from (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     if "{" in operation.path:
         yield HTTPStatus.NOT_FOUND
-    if operation.method == "POST":
+    if operation.method in ("POST", "PUT", "PATCH"):
         yield HTTPStatus.CONFLICT
     if operation.body is not None:
         yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE

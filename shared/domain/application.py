@@ -1,8 +1,12 @@
 """An application: one customer of an organization, with endpoints and messages of its own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec import UNSET, UnsetType
+
+from shared.domain.edits import said_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +40,18 @@ class NewApplication:
     uid: str | None = None
     throttle_rate: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationEdit:
+    """What a caller says of an application to be changed; checked at the edge."""
+
+    name: str | UnsetType = UNSET
+    uid: str | UnsetType | None = UNSET
+    throttle_rate: int | UnsetType | None = UNSET
+    metadata: Mapping[str, str] | UnsetType = UNSET
+
+
+def edited(application: Application, said: ApplicationEdit | NewApplication, at: datetime) -> Application:
+    """An application after an edit, which as a `NewApplication` is about every part."""
+    return replace(application, **said_in(said), updated_at=at)

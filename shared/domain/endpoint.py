@@ -1,10 +1,18 @@
 """An endpoint: where one application wants its messages, and which of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from msgspec import UNSET, UnsetType
+
+from shared.domain.edits import said_in
+from shared.domain.errors import TooManyKeys
 
 URL_SCHEMES = ("http", "https")
+
+OLD_KEYS_MAX = 10
+"""Rotated keys that sign at the same time: each makes every delivery's signature header longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +83,66 @@ class NewEndpoint:
     metadata: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointEdit:
+    """What a caller says of an endpoint to be changed; checked at the edge. Headers and keys change apart."""
+
+    url: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    version: int | UnsetType = UNSET
+    disabled: bool | UnsetType = UNSET
+    uid: str | UnsetType | None = UNSET
+    throttle_rate: int | UnsetType | None = UNSET
+    event_types: frozenset[str] | UnsetType | None = UNSET
+    channels: frozenset[str] | UnsetType | None = UNSET
+    metadata: Mapping[str, str] | UnsetType = UNSET
+
+    @classmethod
+    def to_become(cls, new: NewEndpoint) -> "EndpointEdit":
+        """The edit that is about every part, and makes of an endpoint what `new` says."""
+        return cls(**{part: getattr(new, part) for part in cls.__slots__})
+
+
+def edited(endpoint: Endpoint, said: EndpointEdit, at: datetime) -> Endpoint:
+    """An endpoint after an edit. One that is enabled again starts with a clean record."""
+    after = replace(endpoint, **said_in(said), updated_at=at)
+    is_enabled_again = endpoint.disabled and not after.disabled
+    return replace(after, failing_since=None) if is_enabled_again else after
+
+
+def rotated(endpoint: Endpoint, sealed: bytes, grace: timedelta, at: datetime) -> Endpoint:
+    """An endpoint with another signing key.
+
+    Args:
+        endpoint: It.
+        sealed: The key to sign with from now on, sealed.
+        grace: For how long the key that signed until now goes on signing beside it.
+        at: Now, in UTC.
+
+    Raises:
+        TooManyKeys: More than `OLD_KEYS_MAX` old keys would go on signing.
+    """
+    current, *old = endpoint.keys
+    signing = [SealedKey(current.sealed, at + grace), *old]
+    signing = [key for key in signing if key.expires_at is not None and key.expires_at > at]
+    if len(signing) > OLD_KEYS_MAX:
+        raise TooManyKeys(OLD_KEYS_MAX)
+    return replace(endpoint, keys=(SealedKey(sealed, None), *signing), updated_at=at)
+
+
+def with_headers(
+    endpoint: Endpoint, changes: Mapping[str, str | None], at: datetime, *, keep: bool
+) -> Endpoint:
+    """An endpoint with other request headers.
+
+    Args:
+        endpoint: It.
+        changes: The headers to be set; None takes one away. The casing of names matters.
+        at: Now, in UTC.
+        keep: Whether the headers that `changes` does not name stay.
+    """
+    headers = {**(endpoint.headers if keep else {}), **changes}
+    present = {name: value for name, value in headers.items() if value is not None}
+    return replace(endpoint, headers=present, updated_at=at)

@@ -1,7 +1,11 @@
 """An event type: a name that an organization's messages carry and its endpoints filter by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import UNSET, UnsetType
+
+from shared.domain.edits import said_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +41,19 @@ class NewEventType:
     deprecated: bool = False
     schemas: str | None = None
     feature_flag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventTypeEdit:
+    """What a caller says of an event type to be changed; checked at the edge."""
+
+    description: str | UnsetType = UNSET
+    archived: bool | UnsetType = UNSET
+    deprecated: bool | UnsetType = UNSET
+    schemas: str | UnsetType | None = UNSET
+    feature_flag: str | UnsetType | None = UNSET
+
+
+def edited(event_type: EventType, said: EventTypeEdit | NewEventType, at: datetime) -> EventType:
+    """An event type after an edit, which as a `NewEventType` of the same name is about every part."""
+    return replace(event_type, **said_in(said), updated_at=at)

@@ -1,12 +1,19 @@
 """Edits of the catalogue: applications, event types, endpoints. Each is seen by the next message."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
+from msgspec import UNSET
+
+from shared.domain import application as applications
+from shared.domain import endpoint as endpoints
+from shared.domain import event_type as event_types
 from shared.domain import ids
-from shared.domain.application import Application, NewApplication
-from shared.domain.endpoint import Endpoint, NewEndpoint, SealedKey
-from shared.domain.errors import Invalid
-from shared.domain.event_type import EventType, NewEventType
+from shared.domain.application import Application, ApplicationEdit, NewApplication
+from shared.domain.endpoint import Endpoint, EndpointEdit, NewEndpoint, SealedKey
+from shared.domain.errors import Invalid, Unknown
+from shared.domain.event_type import EventType, EventTypeEdit, NewEventType
 from shared.domain.signature import SignatureType, exposed_key, generate_secret, parse_secret
 from shared.flows.directory import Directory
 from shared.ports.applications import Applications
@@ -19,7 +26,7 @@ from shared.ports.secrets import Secrets
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Makes and removes what messages are sent to. Every error of the stores passes through."""
+    """Makes, changes and removes what messages are sent to. Every error of the stores passes through."""
 
     applications: Applications
     event_types: EventTypes
@@ -50,6 +57,37 @@ class Catalogue:
         await self.applications.add(application)
         self.directory.forget(application)
         return application
+
+    async def edit_application(
+        self, org_id: str, key: str, said: ApplicationEdit | NewApplication
+    ) -> Application:
+        """Change an application, by id or uid.
+
+        Raises:
+            Unknown: The organization has none.
+            UidTaken: Another live application of the organization has its new uid.
+        """
+        now = self.clock.now()
+        before, after = await self.applications.update(
+            org_id, key, lambda present: applications.edited(present, said, now)
+        )
+        self.directory.forget(before)
+        self.directory.forget(after)
+        return after
+
+    async def put_application(self, org_id: str, key: str, new: NewApplication) -> tuple[Application, bool]:
+        """Make an application what `new` says; if there is none of this id or uid, make another.
+
+        Returns:
+            The application, and whether it was made.
+
+        Raises:
+            UidTaken: Another live application of the organization has its new uid.
+        """
+        try:
+            return await self.edit_application(org_id, key, new), False
+        except Unknown:
+            return await self.add_application(org_id, new), True
 
     async def remove_application(self, application: Application) -> None:
         """Remove an application; its uid is free again.
@@ -82,6 +120,31 @@ class Catalogue:
         )
         await self.event_types.add(event_type)
         return event_type
+
+    async def edit_event_type(self, org_id: str, name: str, said: EventTypeEdit | NewEventType) -> EventType:
+        """Change an event type, archived or not.
+
+        Raises:
+            Unknown: There is none of this name.
+        """
+        now = self.clock.now()
+        return await self.event_types.update(
+            org_id, name, lambda present: event_types.edited(present, said, now)
+        )
+
+    async def put_event_type(self, org_id: str, new: NewEventType) -> tuple[EventType, bool]:
+        """Make the event type of a name what `new` says, whether there is one or not.
+
+        Returns:
+            The event type, and whether it was made.
+
+        Raises:
+            EventTypeTaken: Somebody else made it at the same moment.
+        """
+        try:
+            return await self.edit_event_type(org_id, new.name, new), False
+        except Unknown:
+            return await self.add_event_type(org_id, new), True
 
     async def remove_event_type(self, org_id: str, name: str, *, expunge: bool) -> None:
         """Archive an event type, or remove it for good.
@@ -127,6 +190,76 @@ class Catalogue:
         self.directory.forget_targets(application.id)
         return endpoint
 
+    async def edit_endpoint(self, application: Application, key: str, said: EndpointEdit) -> Endpoint:
+        """Change an endpoint, by id or uid; its headers and keys stay.
+
+        Raises:
+            Invalid: It is to want event types that do not exist.
+            Unknown: The application has none.
+            UidTaken: Another live endpoint of the application has its new uid.
+        """
+        wanted = said.event_types
+        await self._check_event_types(application.org_id, None if wanted is UNSET else wanted)
+        now = self.clock.now()
+        return await self._change(application, key, lambda present: endpoints.edited(present, said, now))
+
+    async def put_endpoint(
+        self, application: Application, key: str, new: NewEndpoint
+    ) -> tuple[Endpoint, bool]:
+        """Make an endpoint what `new` says, but for headers and keys; if there is none, make another.
+
+        Returns:
+            The endpoint, and whether it was made.
+
+        Raises:
+            Invalid: It is to want event types that do not exist.
+            UidTaken: Another live endpoint of the application has its new uid.
+        """
+        try:
+            return await self.edit_endpoint(application, key, EndpointEdit.to_become(new)), False
+        except Unknown:
+            return await self.add_endpoint(application, new), True
+
+    async def change_headers(
+        self, application: Application, key: str, changes: Mapping[str, str | None], *, keep: bool
+    ) -> Endpoint:
+        """Change the extra request headers of an endpoint.
+
+        Args:
+            application: Whose it is.
+            key: Its id or uid.
+            changes: The headers to be set; None takes one away.
+            keep: Whether the headers that `changes` does not name stay.
+
+        Raises:
+            Unknown: The application has no such endpoint.
+        """
+        now = self.clock.now()
+        return await self._change(
+            application, key, lambda present: endpoints.with_headers(present, changes, now, keep=keep)
+        )
+
+    async def rotate_key(
+        self, application: Application, key: str, secret: str | None, grace: timedelta
+    ) -> Endpoint:
+        """Have an endpoint's messages signed with another key.
+
+        Args:
+            application: Whose it is.
+            key: Its id or uid.
+            secret: `whsec_…` or `whsk_…`; None has one made.
+            grace: For how long the present key goes on signing beside it.
+
+        Raises:
+            Unknown: The application has no such endpoint.
+            TooManyKeys: Too many old keys would go on signing.
+        """
+        sealed = await self.secrets.seal(secret or self._new_secret())
+        now = self.clock.now()
+        return await self._change(
+            application, key, lambda present: endpoints.rotated(present, sealed, grace, now)
+        )
+
     async def remove_endpoint(self, application: Application, key: str) -> None:
         """Remove an endpoint by id or uid; its uid is free again.
 
@@ -145,6 +278,13 @@ class Catalogue:
         """
         endpoint = await self.endpoints.get(application.id, key)
         return exposed_key(parse_secret(await self.secrets.open(endpoint.keys[0].sealed)))
+
+    async def _change(
+        self, application: Application, key: str, change: Callable[[Endpoint], Endpoint]
+    ) -> Endpoint:
+        _, after = await self.endpoints.update(application.id, key, change)
+        self.directory.forget_targets(application.id)
+        return after
 
     def _new_secret(self) -> str:
         kind = self.signature_type

@@ -1,6 +1,6 @@
 """The applications of all organizations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -33,6 +33,26 @@ class Applications(Protocol):
 
     async def scan(self, org_id: str, scan: Scan) -> Sequence[Application]:
         """Read the organization's live applications by id: in the scan's order, one more than its limit."""
+        ...
+
+    async def update(
+        self, org_id: str, key: str, change: Callable[[Application], Application]
+    ) -> tuple[Application, Application]:
+        """Change one, by id or uid, with nobody's change in between.
+
+        Args:
+            org_id: Whose it is.
+            key: Its id or uid.
+            change: From what it is to what it is to be. It may be called more than once, does nothing else,
+                and what it raises is raised, with nothing changed.
+
+        Returns:
+            What it was, and what it is now.
+
+        Raises:
+            Unknown: There is none in this organization, or it was removed.
+            UidTaken: Another live application of the organization has its new uid.
+        """
         ...
 
     async def remove(self, org_id: str, app_id: str, *, at: datetime) -> None:

@@ -1,6 +1,6 @@
 """The endpoints of all applications."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -37,6 +37,26 @@ class Endpoints(Protocol):
 
     async def of_application(self, app_id: str) -> Sequence[Endpoint]:
         """Every live endpoint of an application, disabled ones too, in order of id."""
+        ...
+
+    async def update(
+        self, app_id: str, key: str, change: Callable[[Endpoint], Endpoint]
+    ) -> tuple[Endpoint, Endpoint]:
+        """Change one, by id or uid, with nobody's change in between.
+
+        Args:
+            app_id: Whose it is.
+            key: Its id or uid.
+            change: From what it is to what it is to be. It may be called more than once, does nothing else,
+                and what it raises is raised, with nothing changed.
+
+        Returns:
+            What it was, and what it is now.
+
+        Raises:
+            Unknown: There is none in this application, or it was removed.
+            UidTaken: Another live endpoint of the application has its new uid.
+        """
         ...
 
     async def remove(self, app_id: str, endpoint_id: str, *, at: datetime) -> None:

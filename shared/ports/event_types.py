@@ -1,6 +1,6 @@
 """The event types of all organizations."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -51,6 +51,23 @@ class EventTypes(Protocol):
 
     async def missing(self, org_id: str, names: Collection[str]) -> frozenset[str]:
         """Those of `names` that are no live event type."""
+        ...
+
+    async def update(self, org_id: str, name: str, change: Callable[[EventType], EventType]) -> EventType:
+        """Change one, archived or not, with nobody's change in between.
+
+        Args:
+            org_id: Whose it is.
+            name: Its name, which stays.
+            change: From what it is to what it is to be. It may be called more than once, does nothing else,
+                and what it raises is raised, with nothing changed.
+
+        Returns:
+            What it is now.
+
+        Raises:
+            Unknown: There is none of this name.
+        """
         ...
 
     async def archive(self, org_id: str, name: str, *, at: datetime) -> None:

@@ -1,16 +1,22 @@
 """What `shared.ports.applications` promises."""
 
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 
+from shared.domain.application import Application
 from shared.domain.errors import UidTaken, Unavailable, Unknown
 from shared.domain.paging import Scan
 from tests.clock import NOON
 from tests.contracts.adapters import Stores
 from tests.contracts.scans import EVERYTHING, expected, on_one_store, scans
 from tests.makers import ORG, OTHER_ORG, an_application
+
+LATER = NOON + timedelta(hours=1)
 
 
 async def test_what_was_added_is_read_by_id_and_by_uid(stores: Stores) -> None:
@@ -55,6 +61,73 @@ async def test_another_organizations_application_is_unknown(stores: Stores) -> N
             await stores.applications.get(ORG, key)
         assert (unknown.value.what, unknown.value.key) == ("application", key)
     assert not await stores.applications.scan(ORG, EVERYTHING)
+
+
+@pytest.mark.parametrize("key", ["id", "uid"])
+async def test_an_update_changes_what_is_there_and_says_what_was(stores: Stores, key: str) -> None:
+    before = an_application(uid="acme", throttle_rate=7)
+    await stores.applications.add(before)
+    after = replace(
+        before, name="New", uid="renamed", throttle_rate=None, metadata={"a": "1"}, updated_at=LATER
+    )
+
+    updated = await stores.applications.update(ORG, getattr(before, key), lambda _: after)
+
+    assert updated == (before, after)
+    assert await stores.applications.get(ORG, before.id) == after
+    assert await stores.applications.get(ORG, "renamed") == after
+    with pytest.raises(Unknown):
+        await stores.applications.get(ORG, "acme")
+
+
+async def test_an_update_that_wants_a_uid_of_another_changes_nothing(stores: Stores) -> None:
+    before = an_application(uid="mine")
+    await stores.applications.add(before)
+    await stores.applications.add(an_application(uid="acme"))
+
+    with pytest.raises(UidTaken) as taken:
+        await stores.applications.update(ORG, before.id, lambda now: replace(now, name="x", uid="acme"))
+
+    assert (taken.value.what, taken.value.uid) == ("application", "acme")
+    assert await stores.applications.get(ORG, "mine") == before
+
+
+async def test_a_change_that_fails_changes_nothing(stores: Stores) -> None:
+    before = an_application()
+    await stores.applications.add(before)
+
+    def fails(_: Application) -> Application:
+        raise Unknown("reason", "for it")
+
+    with pytest.raises(Unknown, match="there is no reason"):
+        await stores.applications.update(ORG, before.id, fails)
+
+    assert await stores.applications.get(ORG, before.id) == before
+
+
+async def test_what_there_is_not_cannot_be_updated(stores: Stores) -> None:
+    elsewhere, removed = an_application(org_id=OTHER_ORG), an_application()
+    await stores.applications.add(elsewhere)
+    await stores.applications.add(removed)
+    await stores.applications.remove(ORG, removed.id, at=NOON)
+
+    for key in (elsewhere.id, removed.id, "app_none"):
+        with pytest.raises(Unknown):
+            await stores.applications.update(ORG, key, lambda application: application)
+
+
+async def test_updates_at_the_same_moment_are_all_kept(stores: Stores) -> None:
+    """Two people who change two things of one application get both."""
+    application = an_application(metadata={})
+    await stores.applications.add(application)
+
+    def add(key: str) -> Callable[[Application], Application]:
+        return lambda now: replace(now, metadata={**now.metadata, key: ""})
+
+    keys = [str(n) for n in range(10)]
+    await asyncio.gather(*(stores.applications.update(ORG, application.id, add(key)) for key in keys))
+
+    assert set((await stores.applications.get(ORG, application.id)).metadata) == set(keys)
 
 
 async def test_a_removed_application_is_in_no_read_and_frees_its_uid(stores: Stores) -> None:
@@ -122,5 +195,7 @@ async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
         await stores.applications.get(ORG, application.id)
     with pytest.raises(Unavailable):
         await stores.applications.scan(ORG, EVERYTHING)
+    with pytest.raises(Unavailable):
+        await stores.applications.update(ORG, application.id, lambda unchanged: unchanged)
     with pytest.raises(Unavailable):
         await stores.applications.remove(ORG, application.id, at=NOON)

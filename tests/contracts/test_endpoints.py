@@ -1,12 +1,14 @@
 """What `shared.ports.endpoints` promises."""
 
+import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 
-from shared.domain.endpoint import SealedKey
-from shared.domain.errors import UidTaken, Unavailable, Unknown
+from shared.domain.endpoint import Endpoint, SealedKey
+from shared.domain.errors import TooManyKeys, UidTaken, Unavailable, Unknown
 from shared.domain.paging import Scan
 from tests.clock import NOON
 from tests.contracts.adapters import Stores
@@ -82,6 +84,86 @@ async def test_another_applications_endpoint_is_unknown(stores: Stores) -> None:
         assert (unknown.value.what, unknown.value.key) == ("endpoint", key)
     with pytest.raises(Unknown):
         await stores.endpoints.remove(ACME.id, endpoint.id, at=NOON)
+
+
+@pytest.mark.parametrize("key", ["id", "uid"])
+async def test_an_update_changes_what_is_there_and_says_what_was(stores: Stores, key: str) -> None:
+    before = an_endpoint(ACME, uid="main")
+    await stores.endpoints.add(before)
+    after = replace(
+        before,
+        url="https://other.example/",
+        description="new",
+        version=2,
+        disabled=True,
+        uid="renamed",
+        throttle_rate=5,
+        event_types=frozenset({"a"}),
+        channels=frozenset({"eu"}),
+        metadata={"k": "v"},
+        headers={"X-B": "1", "X-A": "2"},
+        keys=[SealedKey(b"new", None), SealedKey(b"old", LATER)],
+        failing_since=NOON,
+        updated_at=LATER,
+    )
+
+    updated = await stores.endpoints.update(ACME.id, getattr(before, key), lambda _: after)
+
+    assert updated == (before, after)
+    assert await stores.endpoints.get(ACME.id, before.id) == after
+    assert await stores.endpoints.get(ACME.id, "renamed") == after
+    with pytest.raises(Unknown):
+        await stores.endpoints.get(ACME.id, "main")
+
+
+async def test_an_update_that_wants_a_uid_of_another_changes_nothing(stores: Stores) -> None:
+    before = an_endpoint(ACME, uid="mine")
+    await stores.endpoints.add(before)
+    await stores.endpoints.add(an_endpoint(ACME, uid="main"))
+
+    with pytest.raises(UidTaken) as taken:
+        await stores.endpoints.update(ACME.id, before.id, lambda now: replace(now, version=2, uid="main"))
+
+    assert (taken.value.what, taken.value.uid) == ("endpoint", "main")
+    assert await stores.endpoints.get(ACME.id, "mine") == before
+
+
+async def test_a_change_that_fails_changes_nothing(stores: Stores) -> None:
+    before = an_endpoint(ACME)
+    await stores.endpoints.add(before)
+
+    def fails(_: Endpoint) -> Endpoint:
+        raise TooManyKeys(limit=10)
+
+    with pytest.raises(TooManyKeys):
+        await stores.endpoints.update(ACME.id, before.id, fails)
+
+    assert await stores.endpoints.get(ACME.id, before.id) == before
+
+
+async def test_what_there_is_not_cannot_be_updated(stores: Stores) -> None:
+    elsewhere, removed = an_endpoint(OTHER), an_endpoint(ACME)
+    await stores.endpoints.add(elsewhere)
+    await stores.endpoints.add(removed)
+    await stores.endpoints.remove(ACME.id, removed.id, at=NOON)
+
+    for key in (elsewhere.id, removed.id, "ep_none"):
+        with pytest.raises(Unknown):
+            await stores.endpoints.update(ACME.id, key, lambda endpoint: endpoint)
+
+
+async def test_an_update_sees_what_the_service_itself_has_changed(stores: Stores) -> None:
+    """A new description must not enable an endpoint that was disabled a moment before."""
+    endpoint = an_endpoint(ACME)
+    await stores.endpoints.add(endpoint)
+
+    _, (before, after) = await asyncio.gather(
+        stores.endpoints.disable(ACME.id, endpoint.id, at=LATER),
+        stores.endpoints.update(ACME.id, endpoint.id, lambda now: replace(now, description="new")),
+    )
+
+    assert before.disabled
+    assert after.disabled
 
 
 async def test_a_removed_endpoint_is_in_no_read_and_frees_its_uid(stores: Stores) -> None:
@@ -173,3 +255,5 @@ async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
         await stores.endpoints.add(an_endpoint(ACME))
     with pytest.raises(Unavailable):
         await stores.endpoints.of_application(ACME.id)
+    with pytest.raises(Unavailable):
+        await stores.endpoints.update(ACME.id, "ep_1", lambda unchanged: unchanged)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 
 from shared.domain.errors import EventTypeTaken, Unavailable, Unknown
+from shared.domain.event_type import EventType
 from shared.domain.paging import Scan
 from shared.ports.event_types import EventTypeFilter
 from tests.clock import NOON
@@ -48,6 +49,36 @@ async def test_adding_an_archived_name_brings_it_back_with_the_new_values(stores
     assert await names(stores, LIVE) == ["invoice.paid"]
 
 
+async def test_an_update_changes_what_is_there_archived_or_not(stores: Stores) -> None:
+    before = an_event_type(archived=True, schemas='{"1": {}}')
+    await stores.event_types.add(before)
+    after = an_event_type(
+        description="new", deprecated=True, schemas=None, feature_flag="beta", updated_at=LATER
+    )
+    seen = []
+
+    def change(present: EventType) -> EventType:
+        seen.append(present)
+        return after
+
+    assert await stores.event_types.update(ORG, "invoice.paid", change) == after
+    assert set(map(repr, seen)) == {repr(before)}
+    assert await stores.event_types.get(ORG, "invoice.paid") == after
+    assert await names(stores, LIVE) == ["invoice.paid"]
+
+
+async def test_a_change_that_fails_changes_nothing(stores: Stores) -> None:
+    await stores.event_types.add(an_event_type())
+
+    def fails(_: EventType) -> EventType:
+        raise Unknown("reason", "for it")
+
+    with pytest.raises(Unknown, match="there is no reason"):
+        await stores.event_types.update(ORG, "invoice.paid", fails)
+
+    assert await stores.event_types.get(ORG, "invoice.paid") == an_event_type()
+
+
 async def test_an_archived_event_type_is_read_by_name_but_not_listed_unless_asked_for(stores: Stores) -> None:
     await stores.event_types.add(an_event_type())
 
@@ -76,6 +107,8 @@ async def test_what_there_is_not_is_unknown(stores: Stores) -> None:
     with pytest.raises(Unknown) as unknown:
         await stores.event_types.get(ORG, "invoice.paid")
     assert (unknown.value.what, unknown.value.key) == ("event type", "invoice.paid")
+    with pytest.raises(Unknown):
+        await stores.event_types.update(ORG, "invoice.paid", lambda unchanged: unchanged)
     with pytest.raises(Unknown):
         await stores.event_types.archive(ORG, "invoice.paid", at=NOON)
     with pytest.raises(Unknown):

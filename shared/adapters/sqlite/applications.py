@@ -1,8 +1,9 @@
 """Applications on SQLite."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from shared.adapters.sqlite import columns
 from shared.adapters.sqlite.readers import Readers
@@ -15,6 +16,11 @@ _SELECT = (
     "SELECT id, org_id, name, uid, throttle_rate, metadata, created_at, updated_at FROM application"
     " WHERE org_id = ? AND removed_at IS NULL"
 )
+_INSERT = "INSERT INTO application VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)"
+_REPLACE = (
+    "UPDATE application SET name = ?3, uid = ?4, throttle_rate = ?5, metadata = ?6, created_at = ?7,"
+    " updated_at = ?8 WHERE org_id = ?1 AND id = ?2"
+)
 
 
 class SqliteApplications:
@@ -25,36 +31,21 @@ class SqliteApplications:
         self._readers = readers
 
     async def add(self, application: Application) -> None:
-        row = (
-            application.org_id,
-            application.id,
-            application.name,
-            application.uid,
-            application.throttle_rate,
-            columns.mapping_text(application.metadata),
-            columns.micros(application.created_at),
-            columns.micros(application.updated_at),
-        )
-
-        def insert(connection: sqlite3.Connection) -> None:
-            try:
-                connection.execute("INSERT INTO application VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", row)
-            except sqlite3.IntegrityError as taken:
-                if application.uid is None:
-                    raise
-                raise UidTaken("application", application.uid) from taken
-
-        await self._writer.run(insert)
+        await self._writer.run(partial(_write, _INSERT, application))
 
     async def get(self, org_id: str, key: str) -> Application:
-        def look(connection: sqlite3.Connection) -> Application:
-            for column in ("id", "uid"):
-                row = connection.execute(f"{_SELECT} AND {column} = ?", (org_id, key)).fetchone()
-                if row is not None:
-                    return _application(row)
-            raise Unknown("application", key)
+        return await self._readers.run(partial(_find, org_id, key))
 
-        return await self._readers.run(look)
+    async def update(
+        self, org_id: str, key: str, change: Callable[[Application], Application]
+    ) -> tuple[Application, Application]:
+        def update(connection: sqlite3.Connection) -> tuple[Application, Application]:
+            before = _find(org_id, key, connection)
+            after = change(before)
+            _write(_REPLACE, after, connection)
+            return before, after
+
+        return await self._writer.run(update)
 
     async def scan(self, org_id: str, scan: Scan) -> Sequence[Application]:
         condition, parameters = columns.within(scan, "id")
@@ -76,6 +67,33 @@ class SqliteApplications:
                 raise Unknown("application", app_id)
 
         await self._writer.run(update)
+
+
+def _find(org_id: str, key: str, connection: sqlite3.Connection) -> Application:
+    for column in ("id", "uid"):
+        row = connection.execute(f"{_SELECT} AND {column} = ?", (org_id, key)).fetchone()
+        if row is not None:
+            return _application(row)
+    raise Unknown("application", key)
+
+
+def _write(sql: str, application: Application, connection: sqlite3.Connection) -> None:
+    row = (
+        application.org_id,
+        application.id,
+        application.name,
+        application.uid,
+        application.throttle_rate,
+        columns.mapping_text(application.metadata),
+        columns.micros(application.created_at),
+        columns.micros(application.updated_at),
+    )
+    try:
+        connection.execute(sql, row)
+    except sqlite3.IntegrityError as taken:
+        if application.uid is None:
+            raise
+        raise UidTaken("application", application.uid) from taken
 
 
 def _application(row: tuple[str, str, str, str | None, int | None, str, int, int]) -> Application:

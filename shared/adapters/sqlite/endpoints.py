@@ -3,8 +3,9 @@
 # ruff: noqa: S608 - statements are put together from names of ours; what callers say travels as parameters
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,6 +23,10 @@ _COLUMNS = (
 )
 _SELECT = f"SELECT {_COLUMNS} FROM endpoint WHERE app_id = ? AND removed_at IS NULL"
 _INSERT = f"INSERT INTO endpoint ({_COLUMNS}) VALUES ({', '.join('?' * 17)})"
+_REPLACE = (
+    f"UPDATE endpoint SET ({_COLUMNS}) = ({', '.join(f'?{n}' for n in range(1, 18))})"
+    " WHERE app_id = ?2 AND id = ?1"
+)
 _LIVE_ONE = "WHERE app_id = ? AND id = ? AND removed_at IS NULL"
 
 # Bytes as base64 text, instants as microseconds.
@@ -36,27 +41,21 @@ class SqliteEndpoints:
         self._readers = readers
 
     async def add(self, endpoint: Endpoint) -> None:
-        row = _row(endpoint)
-
-        def insert(connection: sqlite3.Connection) -> None:
-            try:
-                connection.execute(_INSERT, row)
-            except sqlite3.IntegrityError as taken:
-                if endpoint.uid is None:
-                    raise
-                raise UidTaken("endpoint", endpoint.uid) from taken
-
-        await self._writer.run(insert)
+        await self._writer.run(partial(_write, _INSERT, endpoint))
 
     async def get(self, app_id: str, key: str) -> Endpoint:
-        def look(connection: sqlite3.Connection) -> Endpoint:
-            for column in ("id", "uid"):
-                row = connection.execute(f"{_SELECT} AND {column} = ?", (app_id, key)).fetchone()
-                if row is not None:
-                    return _endpoint(row)
-            raise Unknown("endpoint", key)
+        return await self._readers.run(partial(_find, app_id, key))
 
-        return await self._readers.run(look)
+    async def update(
+        self, app_id: str, key: str, change: Callable[[Endpoint], Endpoint]
+    ) -> tuple[Endpoint, Endpoint]:
+        def update(connection: sqlite3.Connection) -> tuple[Endpoint, Endpoint]:
+            before = _find(app_id, key, connection)
+            after = change(before)
+            _write(_REPLACE, after, connection)
+            return before, after
+
+        return await self._writer.run(update)
 
     async def scan(self, app_id: str, scan: Scan) -> Sequence[Endpoint]:
         condition, parameters = columns.within(scan, "id")
@@ -101,6 +100,23 @@ class SqliteEndpoints:
             return connection.execute(sql, parameters).rowcount > 0
 
         return await self._writer.run(change)
+
+
+def _find(app_id: str, key: str, connection: sqlite3.Connection) -> Endpoint:
+    for column in ("id", "uid"):
+        row = connection.execute(f"{_SELECT} AND {column} = ?", (app_id, key)).fetchone()
+        if row is not None:
+            return _endpoint(row)
+    raise Unknown("endpoint", key)
+
+
+def _write(sql: str, endpoint: Endpoint, connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute(sql, _row(endpoint))
+    except sqlite3.IntegrityError as taken:
+        if endpoint.uid is None:
+            raise
+        raise UidTaken("endpoint", endpoint.uid) from taken
 
 
 def _row(endpoint: Endpoint) -> columns.Row:

@@ -1,8 +1,9 @@
 """Event types on SQLite."""
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from functools import partial
 
 from shared.adapters.sqlite import columns
 from shared.adapters.sqlite.readers import Readers
@@ -16,6 +17,10 @@ _SELECT = (
     "SELECT org_id, name, description, archived, deprecated, schemas, feature_flag, created_at, updated_at"
     " FROM event_type WHERE org_id = ?"
 )
+_REPLACE = (
+    "UPDATE event_type SET description = ?3, archived = ?4, deprecated = ?5, schemas = ?6, feature_flag = ?7,"
+    " created_at = ?8, updated_at = ?9 WHERE org_id = ?1 AND name = ?2"
+)
 
 
 class SqliteEventTypes:
@@ -26,17 +31,7 @@ class SqliteEventTypes:
         self._readers = readers
 
     async def add(self, event_type: EventType) -> None:
-        row = (
-            event_type.org_id,
-            event_type.name,
-            event_type.description,
-            event_type.archived,
-            event_type.deprecated,
-            event_type.schemas,
-            event_type.feature_flag,
-            columns.micros(event_type.created_at),
-            columns.micros(event_type.updated_at),
-        )
+        row = _row(event_type)
 
         def insert(connection: sqlite3.Connection) -> None:
             connection.execute(
@@ -51,13 +46,7 @@ class SqliteEventTypes:
         await self._writer.run(insert)
 
     async def get(self, org_id: str, name: str) -> EventType:
-        def look(connection: sqlite3.Connection) -> EventType:
-            row = connection.execute(f"{_SELECT} AND name = ?", (org_id, name)).fetchone()
-            if row is None:
-                raise Unknown("event type", name)
-            return _event_type(row)
-
-        return await self._readers.run(look)
+        return await self._readers.run(partial(_find, org_id, name))
 
     async def scan(self, org_id: str, scan: Scan, only: EventTypeFilter) -> Sequence[EventType]:
         condition, parameters = columns.within(scan, "name")
@@ -85,6 +74,14 @@ class SqliteEventTypes:
 
         return await self._readers.run(look)
 
+    async def update(self, org_id: str, name: str, change: Callable[[EventType], EventType]) -> EventType:
+        def update(connection: sqlite3.Connection) -> EventType:
+            after = change(_find(org_id, name, connection))
+            connection.execute(_REPLACE, _row(after))
+            return after
+
+        return await self._writer.run(update)
+
     async def archive(self, org_id: str, name: str, *, at: datetime) -> None:
         await self._change(
             "UPDATE event_type SET archived = 1, updated_at = ? WHERE org_id = ? AND name = ?",
@@ -101,6 +98,27 @@ class SqliteEventTypes:
                 raise Unknown("event type", name)
 
         await self._writer.run(change)
+
+
+def _find(org_id: str, name: str, connection: sqlite3.Connection) -> EventType:
+    row = connection.execute(f"{_SELECT} AND name = ?", (org_id, name)).fetchone()
+    if row is None:
+        raise Unknown("event type", name)
+    return _event_type(row)
+
+
+def _row(event_type: EventType) -> columns.Row:
+    return (
+        event_type.org_id,
+        event_type.name,
+        event_type.description,
+        event_type.archived,
+        event_type.deprecated,
+        event_type.schemas,
+        event_type.feature_flag,
+        columns.micros(event_type.created_at),
+        columns.micros(event_type.updated_at),
+    )
 
 
 def _event_type(row: tuple[str, str, str, int, int, str | None, str | None, int, int]) -> EventType:

@@ -47,8 +47,13 @@ class Client:
         return await self.call("DELETE", target, **headers)
 
     async def post(self, target: str, body: object = b"", **headers: str) -> Reply:
-        octets = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return await self.call("POST", target, octets, **headers)
+        return await self.call("POST", target, _octets(body), **headers)
+
+    async def put(self, target: str, body: object, **headers: str) -> Reply:
+        return await self.call("PUT", target, _octets(body), **headers)
+
+    async def patch(self, target: str, body: object, **headers: str) -> Reply:
+        return await self.call("PATCH", target, _octets(body), **headers)
 
     async def call(self, method: str, target: str, *pieces: bytes, **headers: str) -> Reply:
         """Call the app.
@@ -70,6 +75,10 @@ class Client:
             "headers": [(name.encode(), text.encode()) for name, text in named.items()],
         }
         return await _called(scope, list(pieces or (b"",)))
+
+
+def _octets(body: object) -> bytes:
+    return body if isinstance(body, bytes) else json.dumps(body).encode()
 
 
 async def _called(scope: MutableMapping[str, Any], pieces: list[bytes]) -> Reply:

@@ -9,21 +9,40 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.api.application import ApplicationIn
-from functions.api.endpoint import EndpointIn
-from functions.api.event_type import EventTypeIn
+from functions.api.application import ApplicationIn, ApplicationPatch
+from functions.api.endpoint import EndpointIn, EndpointPatch, EndpointUpsertIn
+from functions.api.event_type import EventTypeIn, EventTypePatch, EventTypeUpsertIn
 from functions.api.posting import MessageIn
 from tests.functions.api.client import Client
 
-pytestmark = pytest.mark.usefixtures("acme")
+pytestmark = pytest.mark.usefixtures("acme", "what_is_changed")
 
-POSTS: dict[str, tuple[type[Any], dict[str, Any]]] = {
-    "/api/v1/app": (ApplicationIn, {"name": "Acme"}),
-    "/api/v1/event-type": (EventTypeIn, {"name": "a", "description": ""}),
-    "/api/v1/app/acme/endpoint": (EndpointIn, {"url": "https://receiver.example"}),
-    "/api/v1/app/acme/msg": (MessageIn, {"eventType": "a", "payload": {}}),
+
+@pytest.fixture
+async def what_is_changed(api: Client, acme: str) -> None:
+    await api.post("/api/v1/event-type", {"name": "acme", "description": ""})
+    await api.post("/api/v1/app/acme/endpoint", {"url": "https://receiver.example", "uid": "acme"})
+
+
+async def send(api: Client, at: str, body: bytes) -> int:
+    method, path = at.split(" ")
+    return (await api.call(method, path, body)).status
+
+
+BODIES: dict[str, tuple[type[Any], dict[str, Any]]] = {
+    "POST /api/v1/app": (ApplicationIn, {"name": "Acme"}),
+    "PUT /api/v1/app/other": (ApplicationIn, {"name": "Other", "uid": "other"}),
+    "PATCH /api/v1/app/acme": (ApplicationPatch, {"name": "Acme"}),
+    "POST /api/v1/event-type": (EventTypeIn, {"name": "a", "description": ""}),
+    "PUT /api/v1/event-type/b": (EventTypeUpsertIn, {"description": ""}),
+    "PATCH /api/v1/event-type/acme": (EventTypePatch, {}),
+    "POST /api/v1/app/acme/endpoint": (EndpointIn, {"url": "https://receiver.example"}),
+    "PUT /api/v1/app/acme/endpoint/acme": (EndpointUpsertIn, {"url": "https://a.example", "uid": "acme"}),
+    "PATCH /api/v1/app/acme/endpoint/acme": (EndpointPatch, {"description": ""}),
+    "POST /api/v1/app/acme/msg": (MessageIn, {"eventType": "a", "payload": {}}),
 }
-ANSWERS = {200, 201, 202, 409, 422}
+"""By method and path: the shape of the body, and one that is taken. What is changed keeps the uid `acme`."""
+ANSWERS = {200, 201, 202, 404, 409, 422}
 # One service takes all the requests of a test: what the earlier ones left behind is part of the trial.
 many = settings(
     max_examples=150,
@@ -64,41 +83,40 @@ def _names_of(shape: type[Any]) -> st.SearchStrategy[str]:
     return st.sampled_from(shape.__struct_encode_fields__)
 
 
-def _bodies(path: str) -> st.SearchStrategy[dict[str, object]]:
-    shape, good = POSTS[path]
-    changes = st.dictionaries(_names_of(shape), odd_values, max_size=4)
+def _bodies(at: str) -> st.SearchStrategy[dict[str, object]]:
+    shape, good = BODIES[at]
+    names = _names_of(shape) if at.startswith("POST") else _names_of(shape).filter(lambda name: name != "uid")
+    changes = st.dictionaries(names, odd_values, max_size=4)
     return changes.map(lambda change: {**good, **change})
 
 
 @many
-@given(st.sampled_from(list(POSTS)).flatmap(lambda path: st.tuples(st.just(path), _bodies(path))))
-async def test_any_values_are_taken_or_refused(api: Client, posted: tuple[str, dict[str, object]]) -> None:
-    path, body = posted
-    answered = await api.post(path, json.dumps(body).encode())
-    assert answered.status in ANSWERS
+@given(st.sampled_from(list(BODIES)).flatmap(lambda at: st.tuples(st.just(at), _bodies(at))))
+async def test_any_values_are_taken_or_refused(api: Client, sent: tuple[str, dict[str, object]]) -> None:
+    at, body = sent
+    assert await send(api, at, json.dumps(body).encode()) in ANSWERS
 
 
 @many
-@given(st.sampled_from(list(POSTS)), st.binary(max_size=200))
-async def test_any_bytes_are_taken_or_refused(api: Client, path: str, body: bytes) -> None:
-    assert (await api.post(path, body)).status == 422
+@given(st.sampled_from(list(BODIES)), st.binary(max_size=200))
+async def test_any_bytes_are_taken_or_refused(api: Client, at: str, body: bytes) -> None:
+    # Any object is a PATCH, which changes nothing if it names nothing.
+    assert await send(api, at, body) in ({200, 422} if at.startswith("PATCH") else {422})
 
 
 @many
 @given(
-    st.sampled_from(list(POSTS)),
+    st.sampled_from(list(BODIES)),
     st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=4)), min_size=1, max_size=4),
 )
 async def test_a_damaged_body_is_taken_or_refused(
-    api: Client, path: str, damages: list[tuple[int, bytes]]
+    api: Client, at: str, damages: list[tuple[int, bytes]]
 ) -> None:
-    body = json.dumps(
-        POSTS[path][1] | {"metadata": {"a": "b"}, "channels": ["eu"], "x": [1.5, None]}
-    ).encode()
+    body = json.dumps(BODIES[at][1] | {"metadata": {"a": "b"}, "channels": ["eu"], "x": [1.5, None]}).encode()
     for place, octets in damages:
-        at = place % len(body)
-        body = body[:at] + octets + body[at + len(octets) // 2 :]
-    assert (await api.post(path, body)).status in ANSWERS
+        start = place % len(body)
+        body = body[:start] + octets + body[start + len(octets) // 2 :]
+    assert await send(api, at, body) in ANSWERS
 
 
 @many
@@ -112,12 +130,12 @@ async def test_any_path_and_query_are_answered(api: Client, key: str, query: byt
 DEEP = [b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 100_000 + b"1" + b"}" * 100_000]
 
 
-@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize("at", BODIES)
 @pytest.mark.parametrize("deep", DEEP, ids=["arrays", "objects"])
-async def test_a_depth_bomb_is_refused(api: Client, path: str, deep: bytes) -> None:
-    assert (await api.post(path, deep)).status == 422
-    assert (await api.post(path, b'{"name":' + deep + b"}")).status == 422
-    assert (await api.post(path, b'{"unknown":' + deep + b"}")).status == 422
+async def test_a_depth_bomb_is_refused(api: Client, at: str, deep: bytes) -> None:
+    assert await send(api, at, deep) == 422
+    assert await send(api, at, b'{"name":' + deep + b"}") == 422
+    assert await send(api, at, b'{"unknown":' + deep + b"}") == 422
 
 
 @pytest.mark.parametrize("depth", [50, 127, 400, 900, 980, 990, 1000, 1100])
