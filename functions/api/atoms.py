@@ -215,7 +215,7 @@ def url(text: str, *, https_only: bool) -> str:
     return href
 
 
-def secret(text: str | None) -> str | None:
+def secret(text: str | None, *where: str) -> str | None:
     """Check a signing secret.
 
     Raises:
@@ -226,7 +226,7 @@ def secret(text: str | None) -> str | None:
     try:
         return parse_secret(text).text
     except ValueError as wrong:
-        raise Invalid(("body", "secret"), str(wrong), JSON_DECODE) from wrong
+        raise Invalid(where, str(wrong), JSON_DECODE) from wrong
 
 
 def sorted_names(names: frozenset[str] | None) -> list[str] | None:

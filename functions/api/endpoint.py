@@ -32,7 +32,7 @@ class EndpointUpsertIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
         channels: It wants messages on one of these; absent or null means on any channel or none.
     """
 
-    url: str
+    url: atoms.Url
     description: str | None = None
     throttle_rate: atoms.Rate | None = None
     rate_limit: atoms.Rate | None = None
@@ -93,7 +93,7 @@ class EndpointIn(EndpointUpsertIn, frozen=True, kw_only=True, rename="camel"):
         return replace(
             super().checked(https_only=https_only),
             headers=request_headers(self.headers),
-            secret=atoms.secret(self.secret),
+            secret=atoms.secret(self.secret, "body", "secret"),
         )
 
 
@@ -108,7 +108,7 @@ class EndpointPatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         metadata: Instead of all that there is.
     """
 
-    url: str | msgspec.UnsetType = msgspec.UNSET
+    url: atoms.Url | msgspec.UnsetType = msgspec.UNSET
     description: str | msgspec.UnsetType = msgspec.UNSET
     throttle_rate: atoms.Rate | msgspec.UnsetType | None = msgspec.UNSET
     rate_limit: atoms.Rate | msgspec.UnsetType | None = msgspec.UNSET
@@ -187,12 +187,6 @@ class ListResponseEndpointOut(ListResponse[EndpointOut]):
     """One page of endpoints."""
 
 
-class EndpointSecretOut(msgspec.Struct):
-    """What a receiver verifies signatures with: `whsec_…`, or the public `whpk_…` of an ed25519 pair."""
-
-    key: str
-
-
 class ListQuery(msgspec.Struct, frozen=True):
     """Which endpoints to list."""
 
@@ -243,12 +237,6 @@ async def delete(call: Call[NoQuery, NoBody]) -> Answer:
     return NO_CONTENT
 
 
-async def get_secret(call: Call[NoQuery, NoBody]) -> Answer:
-    """Get what the receiver verifies signatures with."""
-    key = await call.service.catalogue.exposed_key(call.application, call.path["endpoint_id"])
-    return json_answer(200, EndpointSecretOut(key))
-
-
 def _out(endpoint: Endpoint) -> EndpointOut:
     event_types = atoms.sorted_names(endpoint.event_types)
     return EndpointOut(
@@ -287,11 +275,4 @@ OPERATIONS = (
     ),
     operation("v1.endpoint.patch", f"PATCH {_ONE}", Access.APPLICATION, patch, {200: EndpointOut}),
     operation("v1.endpoint.delete", f"DELETE {_ONE}", Access.APPLICATION, delete, {204: None}),
-    operation(
-        "v1.endpoint.get-secret",
-        f"GET {_ONE}/secret",
-        Access.APPLICATION,
-        get_secret,
-        {200: EndpointSecretOut},
-    ),
 )

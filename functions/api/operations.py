@@ -55,12 +55,14 @@ class Call(Generic[Query, Body]):
 
     Attributes:
         path: The parts of the path that the operation's path names in braces.
+        headers: Those of the request, by lower-case name.
         found: The application that the path names, if it names one.
     """
 
     service: Service
     token: Token
     path: Mapping[str, str]
+    headers: Mapping[bytes, bytes]
     query: Query
     body: Body
     found: Application | None
@@ -144,7 +146,7 @@ def operation(
         async def rest() -> Answer:
             found = await application_of(service, token, request.path[APP_ID]) if finds else None
             read = body() if bodies is None else bodies.read(await request.body())
-            return await run(Call(service, token, request.path, asked, read, found))
+            return await run(Call(service, token, request.path, request.headers, asked, read, found))
 
         key = claim_key(request) if method == "POST" else None
         return await (rest() if key is None else once(service, key, rest))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import TypeVar
 
 from shared.domain.errors import Invalid
 
@@ -52,8 +53,23 @@ _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*").fullmatch
 
 
-def request_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
-    """Check the headers that are to go along with every delivery.
+SENSITIVE = frozenset(
+    {
+        "authorization",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "www-authenticate",
+        "x-api-key",
+        "x-auth-token",
+    }
+)
+"""Their values are credentials, which are not shown again."""
+
+Value = TypeVar("Value", bound=str | None)
+
+
+def request_headers(headers: Mapping[str, Value] | None) -> dict[str, Value]:
+    """Check the headers that are to go along with every delivery; None as a value takes one away.
 
     Raises:
         Invalid: A name or value breaks a rule.
@@ -61,10 +77,15 @@ def request_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     if not headers:
         return {}
     for name, value in headers.items():
-        why = _wrong_name(name) or _wrong_value(value)
+        why = _wrong_name(name) or (None if value is None else _wrong_value(value))
         if why is not None:
             raise Invalid(("body", "headers", name), why)
     return dict(headers)
+
+
+def is_sensitive(name: str) -> bool:
+    """Is the value of this header a credential?"""
+    return name.lower() in SENSITIVE
 
 
 def _wrong_name(name: str) -> str | None:

@@ -1,12 +1,25 @@
 """Every operation of the API. A new one is a function and a row, both in the module of its resource."""
 
-from functions.api import application, attempt, endpoint, event_type, health, message
+from functions.api import (
+    application,
+    attempt,
+    endpoint,
+    endpoint_headers,
+    endpoint_secret,
+    endpoint_stats,
+    event_type,
+    health,
+    message,
+)
 from functions.api.operations import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
     *application.OPERATIONS,
     *event_type.OPERATIONS,
     *endpoint.OPERATIONS,
+    *endpoint_headers.OPERATIONS,
+    *endpoint_secret.OPERATIONS,
+    *endpoint_stats.OPERATIONS,
     *message.OPERATIONS,
     *attempt.OPERATIONS,
     *health.OPERATIONS,

@@ -241,7 +241,7 @@ class Catalogue:
 
     async def rotate_key(
         self, application: Application, key: str, secret: str | None, grace: timedelta
-    ) -> Endpoint:
+    ) -> str:
         """Have an endpoint's messages signed with another key.
 
         Args:
@@ -250,15 +250,18 @@ class Catalogue:
             secret: `whsec_…` or `whsk_…`; None has one made.
             grace: For how long the present key goes on signing beside it.
 
+        Returns:
+            What a receiver verifies signatures with from now on.
+
         Raises:
             Unknown: The application has no such endpoint.
             TooManyKeys: Too many old keys would go on signing.
         """
-        sealed = await self.secrets.seal(secret or self._new_secret())
+        secret = secret or self._new_secret()
+        sealed = await self.secrets.seal(secret)
         now = self.clock.now()
-        return await self._change(
-            application, key, lambda present: endpoints.rotated(present, sealed, grace, now)
-        )
+        await self._change(application, key, lambda present: endpoints.rotated(present, sealed, grace, now))
+        return exposed_key(parse_secret(secret))
 
     async def remove_endpoint(self, application: Application, key: str) -> None:
         """Remove an endpoint by id or uid; its uid is free again.

@@ -57,6 +57,16 @@ class Attempts(Protocol):
         """
         ...
 
+    async def count(self, endpoint_id: str, *, first: str, last: str) -> Mapping[Status, int]:
+        """How many attempts at an endpoint have each status.
+
+        Args:
+            endpoint_id: Its id.
+            first: The least attempt id that counts.
+            last: The greatest attempt id that counts.
+        """
+        ...
+
     async def end_chain(self, message_id: str, endpoint_id: str) -> None:
         """No retry follows: clear `next_attempt_at` of every attempt on the message at the endpoint."""
         ...

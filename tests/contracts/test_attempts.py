@@ -161,6 +161,26 @@ async def test_ending_a_chain_leaves_no_retry_announced(stores: Stores) -> None:
     assert await stores.attempts.get(MESSAGE.id, elsewhere.id) == elsewhere
 
 
+async def test_attempts_at_an_endpoint_are_counted_by_status_within_a_range_of_ids(stores: Stores) -> None:
+    counted = [
+        an_attempt(MESSAGE, ENDPOINT),
+        an_attempt(a_message(ACME), ENDPOINT, response_status_code=204),
+        a_failed_attempt(MESSAGE, ENDPOINT, response_status_code=0),
+        a_failed_attempt(MESSAGE, ENDPOINT),
+        a_failed_attempt(MESSAGE, ENDPOINT, response_status_code=999),
+    ]
+    await recorded(stores, *counted, an_attempt(MESSAGE, OTHER_ENDPOINT))
+    first, *_, last_but_one, last = (attempt.id for attempt in counted)
+
+    async def count(first: str, last: str) -> dict[Status, int]:
+        return dict(await stores.attempts.count(ENDPOINT.id, first=first, last=last))
+
+    assert await count(first, last) == {Status.SUCCESS: 2, Status.FAIL: 3}
+    assert await count(first + "0", last) == {Status.SUCCESS: 1, Status.FAIL: 3}
+    assert await count(first, last_but_one) == {Status.SUCCESS: 2, Status.FAIL: 2}
+    assert await count(last, first) == {}
+
+
 async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
     await stores.close()
 

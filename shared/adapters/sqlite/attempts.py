@@ -31,6 +31,13 @@ _LATEST = (
     f" WHERE t.message_id = ? AND t.trigger_type = {Trigger.SCHEDULED:d}"
 )
 
+# Naming every status and class makes it a few ranges of the index, and nothing but the index.
+_COUNT = (
+    "SELECT status, count(*) FROM attempt WHERE endpoint_id = ?"
+    f" AND status IN ({', '.join(str(int(status)) for status in Status)})"
+    f" AND code_class IN ({', '.join(map(str, CODE_CLASSES))}) AND id BETWEEN ? AND ? GROUP BY status"
+)
+
 
 class SqliteAttempts:
     """See `shared.ports.attempts.Attempts`."""
@@ -84,6 +91,13 @@ class SqliteAttempts:
         )
         sql = f"{_LATEST}{condition} GROUP BY t.endpoint_id"
         return {attempt.endpoint_id: attempt for attempt in await self._read(sql, (message_id, *parameters))}
+
+    async def count(self, endpoint_id: str, *, first: str, last: str) -> Mapping[Status, int]:
+        def look(connection: sqlite3.Connection) -> Mapping[Status, int]:
+            rows = connection.execute(_COUNT, (endpoint_id, first, last))
+            return {Status(status): count for status, count in rows}
+
+        return await self._readers.run(look)
 
     async def end_chain(self, message_id: str, endpoint_id: str) -> None:
         def clear(connection: sqlite3.Connection) -> None:
