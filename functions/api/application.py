@@ -11,9 +11,10 @@ from functions.api.queries import AppIterator, Flag, Limit, NoQuery, Order
 from functions.api.shapes import ListResponse, list_answer
 from shared.domain import ids
 from shared.domain.application import Application, ApplicationEdit, NewApplication
-from shared.domain.errors import UidTaken
+from shared.domain.errors import Invalid, UidTaken, Unknown
 from shared.domain.paging import DEFAULT_LIMIT, page_of, scan_by_key
 from shared.domain.timestamps import to_wire
+from shared.wiring import Service
 
 Name = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1})]
 
@@ -157,6 +158,31 @@ async def delete(call: Call[NoQuery, NoBody]) -> Answer:
     """Delete an application; its uid is free again."""
     await call.service.catalogue.remove_application(call.application)
     return NO_CONTENT
+
+
+async def found_or_made(service: Service, org_id: str, key: str, new: NewApplication | None) -> Application:
+    """The application that a path names; made if there is none and the body describes it.
+
+    Raises:
+        Unknown: There is none, and the body describes none.
+        Invalid: There is none, and the one described is another.
+    """
+    try:
+        return await service.directory.application(org_id, key)
+    except Unknown:
+        if new is None:
+            raise
+    where = ("body", "application", "uid")
+    if new.uid is None:
+        raise Invalid(
+            where, "Application uid is required to make the application.", "application_uid_missing"
+        )
+    if new.uid != key:
+        raise Invalid(where, "Application uid does not match the path.", "application_uid_mismatch")
+    try:
+        return await service.catalogue.add_application(org_id, new)
+    except UidTaken:  # by another request, in between
+        return await service.directory.application(org_id, key)
 
 
 def _out(application: Application) -> ApplicationOut:

@@ -68,7 +68,7 @@ async def rotate(call: Call[NoQuery, EndpointSecretRotateIn]) -> Answer:
     """Sign with another key, and for a while with the old one, too."""
     secret, grace = atoms.secret(call.body.key, "body", "key"), call.body.grace()
     key = await call.service.catalogue.rotate_key(call.application, call.path["endpoint_id"], secret, grace)
-    if _expects_the_key(call.headers.get(b"user-agent", b"")):
+    if _expects_the_key(call.request.headers.get(b"user-agent", b"")):
         return json_answer(200, EndpointSecretOut(key))
     return NO_CONTENT
 

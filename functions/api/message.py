@@ -13,6 +13,7 @@ import msgspec
 
 from functions.api import atoms
 from functions.api.answers import JSON_HEADERS, Answer, json_answer
+from functions.api.application import found_or_made
 from functions.api.echo import compact
 from functions.api.errors import Refused
 from functions.api.idempotency import KEEP, answered, claim_key
@@ -31,8 +32,8 @@ from functions.api.queries import Channel, EventTypeNames, Flag, MessageIterator
 from functions.api.requests import Request
 from functions.api.shapes import ListResponse, list_answer
 from shared.domain import ids
-from shared.domain.application import Application, NewApplication
-from shared.domain.errors import HeliographError, Invalid, UidTaken, Unknown
+from shared.domain.application import Application
+from shared.domain.errors import HeliographError
 from shared.domain.message import Message, NewMessage
 from shared.domain.paging import page_of, scan_by_time
 from shared.domain.timestamps import to_wire
@@ -92,7 +93,7 @@ async def create(service: Service, request: Request) -> Answer:
     try:
         app_key = atoms.limited(request.path[APP_ID], "path", "app_id_or_uid")
         new, new_application = read_message(await request.body())
-        application = await _application_for(service, token.org_id, app_key, new_application)
+        application = await found_or_made(service, token.org_id, app_key, new_application)
         return await post(service, application, new, key, show=show)
     except (HeliographError, Refused):
         # A key that has been answered is answered again, whatever the repeat looks like.
@@ -145,7 +146,7 @@ async def post_from_queue(service: Service, body: bytes, message_id: str | None)
     """
     event = read_event(body)
     new, new_application = read_message(bytes(event.message))
-    application = await _application_for(service, event.org_id, event.app_id, new_application)
+    application = await found_or_made(service, event.org_id, event.app_id, new_application)
     # With the body: queues that are made anew count their ids from the beginning.
     key = None if message_id is None else blake2b(message_id.encode() + b":" + body).digest()
     await post(service, application, new, key, show=False)
@@ -164,33 +165,6 @@ async def get(call: Call[ContentQuery, NoBody]) -> Answer:
     """Get a message by its id or eventId."""
     message = await call.service.messages.get(call.application.id, call.path["msg_id"])
     return json_answer(200, _out(message) if call.query.with_content else _out_hidden(message))
-
-
-async def _application_for(
-    service: Service, org_id: str, key: str, new: NewApplication | None
-) -> Application:
-    """The application of a message; made if there is none and the message describes it.
-
-    Raises:
-        Unknown: There is none, and the message describes none.
-        Invalid: There is none, and the one described is another.
-    """
-    try:
-        return await service.directory.application(org_id, key)
-    except Unknown:
-        if new is None:
-            raise
-    where = ("body", "application", "uid")
-    if new.uid is None:
-        raise Invalid(
-            where, "Application uid is required to make the application.", "application_uid_missing"
-        )
-    if new.uid != key:
-        raise Invalid(where, "Application uid does not match the path.", "application_uid_mismatch")
-    try:
-        return await service.catalogue.add_application(org_id, new)
-    except UidTaken:  # by another message, in between
-        return await service.directory.application(org_id, key)
 
 
 def _out(message: Message) -> MessageOut:

@@ -55,14 +55,14 @@ class Call(Generic[Query, Body]):
 
     Attributes:
         path: The parts of the path that the operation's path names in braces.
-        headers: Those of the request, by lower-case name.
+        request: The same as it came in; its body has been read.
         found: The application that the path names, if it names one.
     """
 
     service: Service
     token: Token
     path: Mapping[str, str]
-    headers: Mapping[bytes, bytes]
+    request: Request
     query: Query
     body: Body
     found: Application | None
@@ -95,6 +95,7 @@ class Operation:
         body: The shape of the body; None if none is read.
         summary: What it does, in one line.
         carry_out: From a request to its answer. Errors pass through.
+        is_hidden: It is there for clients of long ago, and the OpenAPI document does not name it.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Operation:
     body: type[msgspec.Struct] | None
     summary: str
     carry_out: CarryOut = field(repr=False)
+    is_hidden: bool = False
 
     @property
     def tag(self) -> str:
@@ -146,7 +148,7 @@ def operation(
         async def rest() -> Answer:
             found = await application_of(service, token, request.path[APP_ID]) if finds else None
             read = body() if bodies is None else bodies.read(await request.body())
-            return await run(Call(service, token, request.path, request.headers, asked, read, found))
+            return await run(Call(service, token, request.path, request, asked, read, found))
 
         key = claim_key(request) if method == "POST" else None
         return await (rest() if key is None else once(service, key, rest))

@@ -45,6 +45,13 @@ class Request:
         query_string = self.query_string
         return b"%b?%b" % (path, query_string) if query_string else path
 
+    @property
+    def origin(self) -> str:
+        """Where the caller reaches us, such as `https://hooks.example`, as far as it can be told."""
+        forwarded = self.headers.get(b"x-forwarded-proto", b"").partition(b",")[0].strip()
+        scheme = forwarded.decode() if forwarded in (b"http", b"https") else self.scope.get("scheme", "http")
+        return f"{scheme}://{self.headers.get(b'host', b'localhost').decode('latin-1')}"
+
     async def body(self) -> bytes:
         """Read the body, but never more of it than one piece beyond the limit.
 

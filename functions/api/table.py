@@ -3,6 +3,7 @@
 from functions.api import (
     application,
     attempt,
+    authentication,
     endpoint,
     endpoint_headers,
     endpoint_secret,
@@ -22,5 +23,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *endpoint_stats.OPERATIONS,
     *message.OPERATIONS,
     *attempt.OPERATIONS,
+    *authentication.OPERATIONS,
     *health.OPERATIONS,
 )

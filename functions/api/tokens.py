@@ -5,6 +5,7 @@ An organization's token has the organization's id as `sub`. A portal's token has
 for clocks differ.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -23,6 +24,7 @@ from shared.domain import ids
 
 TOLERANCE = timedelta(minutes=15)
 ORGANIZATION_TOKEN_LIFETIME = timedelta(days=3650)
+PORTAL_TOKEN_LIFETIME = timedelta(days=28)
 ISSUER = "heliograph"
 
 REMEMBERED = 1024
@@ -170,12 +172,46 @@ def mint_organization_token(settings: Settings, org_id: str, now: datetime) -> s
     Raises:
         ValueError: `org_id` does not begin with `org_`, or the settings hold no key that can sign.
     """
+    _check_organization(org_id)
+    return _minted(settings, now, ORGANIZATION_TOKEN_LIFETIME, sub=org_id)
+
+
+def mint_portal_token(
+    settings: Settings,
+    org_id: str,
+    app_id: str,
+    now: datetime,
+    lifetime: timedelta = PORTAL_TOKEN_LIFETIME,
+    feature_flags: Iterable[str] = (),
+) -> str:
+    """Make a portal's token, good for one application.
+
+    Raises:
+        ValueError: `org_id` does not begin with `org_` or `app_id` with `app_`, or the settings hold no key
+            that can sign.
+    """
+    _check_organization(org_id)
+    if not app_id.startswith(ids.APPLICATION):
+        raise ValueError(f"an application's id begins with {ids.APPLICATION}, unlike {app_id!r}")
+    flags = sorted(feature_flags)
+    return _minted(settings, now, lifetime, sub=app_id, org=org_id, feature_flags=flags)
+
+
+def _check_organization(org_id: str) -> None:
+    """Check an organization's id.
+
+    Raises:
+        ValueError: It does not begin with `org_`.
+    """
     if not org_id.startswith(ids.ORGANIZATION):
         raise ValueError(f"an organization's id begins with {ids.ORGANIZATION}, unlike {org_id!r}")
+
+
+def _minted(settings: Settings, now: datetime, lifetime: timedelta, **claims: object) -> str:
     begins = int(now.timestamp())
-    ends = begins + int(ORGANIZATION_TOKEN_LIFETIME.total_seconds())
-    claims: dict[str, object] = {"iat": begins, "nbf": begins, "exp": ends, "iss": ISSUER, "sub": org_id}
-    return authority(settings.jwt_secret, settings.jwt_algorithm).sign(claims)
+    ends = begins + int(lifetime.total_seconds())
+    times = {"iat": begins, "nbf": begins, "exp": ends, "iss": ISSUER}
+    return authority(settings.jwt_secret, settings.jwt_algorithm).sign({**times, **claims})
 
 
 def _token(claims: _Claims) -> Token:

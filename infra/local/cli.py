@@ -56,18 +56,22 @@ def serve() -> int:
     return 0 if is_told else FAULT
 
 
-def token(org_id: str = DEFAULT_ORGANIZATION, /) -> int:
-    """Print a token for an organization.
+def token(org: str = DEFAULT_ORGANIZATION, *, app: str | None = None) -> int:
+    """Print a token for an organization, or for the portal of one of its applications.
 
-    The token is good for ten years. An organization needs no set-up: it exists as soon as a token names it.
+    An organization's token is good for ten years. An organization needs no set-up: it exists as soon as a
+    token names it. A portal's token is good for 28 days, and for nothing but the application's endpoints,
+    messages and attempts.
 
     Parameters
     ----------
-    org_id
+    org
         Any id that begins with org_.
+    app
+        The id of an application, which begins with app_.
     """
     try:
-        say(_mint(_settings(), org_id))
+        say(_mint(_settings(), org, app))
     except (WrongSettings, WrongKeys, OSError, ValueError) as error:
         return _refuse(error)
     return 0
@@ -106,10 +110,13 @@ def _settings() -> Settings:
     return ready.settings
 
 
-def _mint(settings: Settings, org_id: str) -> str:
-    from functions.api.tokens import mint_organization_token  # noqa: PLC0415  see `serve`
+def _mint(settings: Settings, org_id: str, app_id: str | None = None) -> str:
+    from functions.api.tokens import mint_organization_token, mint_portal_token  # noqa: PLC0415  see `serve`
 
-    return mint_organization_token(settings, org_id, datetime.now(UTC))  # noqa: TID251  no test moves this
+    now = datetime.now(UTC)  # noqa: TID251  no test moves this
+    if app_id is None:
+        return mint_organization_token(settings, org_id, now)
+    return mint_portal_token(settings, org_id, app_id, now)
 
 
 def _announce(settings: Settings, port: int) -> None:

@@ -80,7 +80,7 @@ async def test_help_names_the_commands() -> None:
 
     assert finished.status == 0
     assert "serve        Run the service on this machine until Ctrl-C or SIGTERM." in finished.out
-    assert "token        Print a token for an organization." in finished.out
+    assert "token        Print a token for an organization, or for the portal" in finished.out
 
 
 async def test_a_slip_of_the_pen_is_told_what_was_meant() -> None:
@@ -103,6 +103,23 @@ async def test_a_token_can_name_an_organization(database: str) -> None:
 
     claims = jwt.decode(finished.out.removesuffix("\n"), "x" * 32, algorithms=["HS256"])
     assert claims["sub"] == "org_mine"
+
+
+async def test_a_token_can_be_for_the_portal_of_an_application(database: str) -> None:
+    for arguments, org in (((), DEFAULT_ORGANIZATION), (("--org", "org_mine"), "org_mine")):
+        finished = await heliograph(
+            "token", "--app", "app_1", *arguments, DATABASE=database, JWT_SECRET="x" * 32
+        )
+        claims = jwt.decode(finished.out.removesuffix("\n"), "x" * 32, algorithms=["HS256"])
+        assert (claims["sub"], claims["org"]) == ("app_1", org)
+        assert claims["exp"] - claims["iat"] == 28 * 24 * 60 * 60
+
+
+async def test_a_portal_is_one_of_an_application(database: str) -> None:
+    finished = await heliograph("token", "--app", "acme", DATABASE=database, JWT_SECRET="x")
+
+    assert (finished.status, finished.out) == (2, "")
+    assert finished.err.splitlines()[-1] == "heliograph: an application's id begins with app_, unlike 'acme'"
 
 
 async def test_an_id_that_no_organization_has_is_refused(database: str) -> None:

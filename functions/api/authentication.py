@@ -1,0 +1,141 @@
+"""Portals: tokens with which a customer looks after the endpoints of one application."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Annotated
+
+import msgspec
+
+from functions.api import atoms, docs
+from functions.api.answers import NO_CONTENT, Answer, json_answer
+from functions.api.application import ApplicationIn, found_or_made
+from functions.api.errors import JSON_DECODE, Refused
+from functions.api.operations import APP_ID, Access, Call, NoBody, operation
+from functions.api.queries import NoQuery
+from functions.api.tokens import PORTAL_TOKEN_LIFETIME, mint_portal_token
+from shared.domain.application import Application
+from shared.domain.errors import Invalid
+
+EXPIRIES_SECONDS = range(60 * 60, 7 * 24 * 60 * 60 + 1)
+
+Expiry = Annotated[
+    int,
+    msgspec.Meta(extra_json_schema={"minimum": EXPIRIES_SECONDS.start, "maximum": EXPIRIES_SECONDS.stop - 1}),
+]
+
+
+class AppPortalAccessIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A portal token to be made.
+
+    Attributes:
+        application: Made if the path names none; then its uid must be the path's.
+        feature_flags: Event types with one of these flags are shown, beside those without one.
+        expiry: Seconds until the token ends; 28 days if absent.
+    """
+
+    application: ApplicationIn | None = None
+    feature_flags: list[atoms.Limited] | None = None
+    expiry: Expiry | None = None
+
+    def flags(self) -> frozenset[str]:
+        """The feature flags.
+
+        Raises:
+            Invalid: One of them is no name.
+        """
+        flags = frozenset(self.feature_flags or ())
+        for flag in flags:
+            why = atoms.broken_limit(flag)
+            if why is not None:
+                raise Invalid(("body", "featureFlags"), why, JSON_DECODE)
+        return flags
+
+    def lifetime(self) -> timedelta:
+        """How long the token is good.
+
+        Raises:
+            Invalid: That is too short or too long.
+        """
+        if self.expiry is None:
+            return PORTAL_TOKEN_LIFETIME
+        if self.expiry not in EXPIRIES_SECONDS:
+            raise Invalid(("body", "expiry"), atoms.OUT_OF_RANGE)
+        return timedelta(seconds=self.expiry)
+
+
+class AppPortalAccessOut(msgspec.Struct):
+    """A portal token.
+
+    Attributes:
+        url: A page about what can be done with it.
+        token: To be sent as `Authorization: Bearer …`.
+    """
+
+    url: str
+    token: str
+
+
+@dataclass(eq=False)
+class CannotSign(Refused):
+    """This deployment verifies tokens that are made elsewhere."""
+
+    status = HTTPStatus.NOT_IMPLEMENTED
+    code: str = "not_implemented"
+
+
+async def app_portal_access(call: Call[NoQuery, AppPortalAccessIn]) -> Answer:
+    """Make a token with which a customer looks after the endpoints of one application."""
+    body = call.body
+    flags, lifetime = body.flags(), body.lifetime()
+    new = None if body.application is None else body.application.checked("body", "application")
+    application = await found_or_made(call.service, call.token.org_id, call.path[APP_ID], new)
+    return _access(call, application, flags, lifetime)
+
+
+async def dashboard_access(call: Call[NoQuery, NoBody]) -> Answer:
+    """Make a portal token, as clients of long ago ask for it."""
+    return _access(call, call.application, frozenset(), PORTAL_TOKEN_LIFETIME)
+
+
+async def logout(call: Call[NoQuery, NoBody]) -> Answer:
+    """Say that a token is no longer used. It ends by itself at its time."""
+    del call
+    return NO_CONTENT
+
+
+def _access(
+    call: Call[NoQuery, AppPortalAccessIn] | Call[NoQuery, NoBody],
+    application: Application,
+    flags: frozenset[str],
+    lifetime: timedelta,
+) -> Answer:
+    settings, now = call.service.settings, call.service.clock.now()
+    try:
+        token = mint_portal_token(settings, application.org_id, application.id, now, lifetime, flags)
+    except ValueError as wrong:
+        raise CannotSign(str(wrong)) from wrong
+    return json_answer(200, AppPortalAccessOut(call.request.origin + docs.PATH, token))
+
+
+OPERATIONS = (
+    operation(
+        "v1.authentication.app-portal-access",
+        "POST /auth/app-portal-access/{app_id}",
+        Access.ORGANIZATION,
+        app_portal_access,
+        {200: AppPortalAccessOut},
+        finds_application=False,
+    ),
+    replace(
+        operation(
+            "v1.authentication.dashboard-access",
+            "POST /auth/dashboard-access/{app_id}",
+            Access.ORGANIZATION,
+            dashboard_access,
+            {200: AppPortalAccessOut},
+        ),
+        is_hidden=True,
+    ),
+    operation("v1.authentication.logout", "POST /auth/logout", Access.NONE, logout, {204: None}),
+)
