@@ -77,9 +77,9 @@ class Running:
         names = {f"HELIOGRAPH_{name.upper()}": value for name, value in self._settings.items()}
         return {**{name: value for name, value in os.environ.items() if "HELIOGRAPH" not in name}, **names}
 
-    def svix(self) -> SvixAsync:
-        """The SDK that people already use, pointed here."""
-        client = SvixAsync(self.token, SvixOptions(server_url=self.url))
+    def svix(self, token: str | None = None) -> SvixAsync:
+        """The SDK that people already use, pointed here, with a token or with the organization's."""
+        client = SvixAsync(token or self.token, SvixOptions(server_url=self.url))
         self._clients.append(client)
         return client
 
