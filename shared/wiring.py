@@ -23,6 +23,7 @@ from shared.flows.attempt import MakeAttempt
 from shared.flows.catalogue import Catalogue
 from shared.flows.deliver import Deliver, Reattempt
 from shared.flows.directory import Directory
+from shared.flows.erase import Erase
 from shared.flows.housekeeping import Retention, Sweep
 from shared.ports.answers import Answers
 from shared.ports.applications import Applications
@@ -63,6 +64,7 @@ class Service:
     accept: Accept
     deliver: Deliver
     reattempt: Reattempt
+    erase: Erase
     sweep: Sweep
     retention: Retention
     store: SqliteStore
@@ -136,6 +138,7 @@ def compose(
         accept=Accept(store.outbox, clock, dice, journal),
         deliver=Deliver(directory, store.messages, store.attempts, make_attempt, journal),
         reattempt=Reattempt(directory, store.messages, store.attempts, make_attempt, journal),
+        erase=Erase(store.messages, store.attempts, journal),
         sweep=Sweep(store.outbox, store.queue, clock, journal),
         retention=Retention(store.messages, store.answers, clock, journal),
         store=store,

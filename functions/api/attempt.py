@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from functions.api import atoms
-from functions.api.answers import Answer, json_answer
+from functions.api.answers import NO_CONTENT, Answer, json_answer
 from functions.api.operations import Access, Call, NoBody, operation
 from functions.api.queries import (
     AttemptIterator,
@@ -144,6 +144,13 @@ async def get(call: Call[NoQuery, NoBody]) -> Answer:
     return json_answer(200, _out(await service.attempts.get(message.id, call.path["attempt_id"])))
 
 
+async def expunge_content(call: Call[NoQuery, NoBody]) -> Answer:
+    """Erase what a receiver answered for good; the attempt stays."""
+    path = call.path
+    await call.service.erase.response(call.application, path["msg_id"], path["attempt_id"])
+    return NO_CONTENT
+
+
 def _out(attempt: Attempt) -> MessageAttemptOut:
     return MessageAttemptOut(
         id=attempt.id,
@@ -185,5 +192,12 @@ OPERATIONS = (
         Access.APPLICATION,
         get,
         {200: MessageAttemptOut},
+    ),
+    operation(
+        "v1.message-attempt.expunge-content",
+        "DELETE /app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/content",
+        Access.ORGANIZATION,
+        expunge_content,
+        {204: None},
     ),
 )

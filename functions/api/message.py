@@ -12,7 +12,7 @@ from hashlib import blake2b
 import msgspec
 
 from functions.api import atoms
-from functions.api.answers import JSON_HEADERS, Answer, json_answer
+from functions.api.answers import JSON_HEADERS, NO_CONTENT, Answer, json_answer
 from functions.api.application import found_or_made
 from functions.api.echo import compact
 from functions.api.errors import Refused
@@ -28,7 +28,15 @@ from functions.api.operations import (
     summary_of,
 )
 from functions.api.posting import JsonObject, MessageIn, read_event, read_message
-from functions.api.queries import Channel, EventTypeNames, Flag, MessageIterator, QueryReader, TimedQuery
+from functions.api.queries import (
+    Channel,
+    EventTypeNames,
+    Flag,
+    MessageIterator,
+    NoQuery,
+    QueryReader,
+    TimedQuery,
+)
 from functions.api.requests import Request
 from functions.api.shapes import ListResponse, list_answer
 from shared.domain import ids
@@ -167,6 +175,12 @@ async def get(call: Call[ContentQuery, NoBody]) -> Answer:
     return json_answer(200, _out(message) if call.query.with_content else _out_hidden(message))
 
 
+async def expunge_content(call: Call[NoQuery, NoBody]) -> Answer:
+    """Erase the payload of a message for good; the message stays."""
+    await call.service.erase.payload(call.application, call.path["msg_id"])
+    return NO_CONTENT
+
+
 def _out(message: Message) -> MessageOut:
     text = message.payload
     return _shown(message, PAYLOAD_GONE if text is None else msgspec.Raw(compact(text)))
@@ -208,4 +222,11 @@ OPERATIONS = (
     ),
     CREATE,
     operation("v1.message.get", "GET /app/{app_id}/msg/{msg_id}", Access.APPLICATION, get, {200: MessageOut}),
+    operation(
+        "v1.message.expunge-content",
+        "DELETE /app/{app_id}/msg/{msg_id}/content",
+        Access.ORGANIZATION,
+        expunge_content,
+        {204: None},
+    ),
 )

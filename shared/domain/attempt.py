@@ -5,6 +5,9 @@ from enum import IntEnum
 
 import msgspec
 
+ERASED_RESPONSE = "EXPUNGED"
+"""What the response of an attempt is once it was erased."""
+
 
 class Status(IntEnum):
     """What the API calls an attempt's status. Only SUCCESS and FAIL are ever stored."""

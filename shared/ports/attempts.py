@@ -67,6 +67,14 @@ class Attempts(Protocol):
         """
         ...
 
+    async def erase_response(self, message_id: str, attempt_id: str) -> None:
+        """Make the response of one `ERASED_RESPONSE`.
+
+        Raises:
+            Unknown: The message has no such attempt.
+        """
+        ...
+
     async def end_chain(self, message_id: str, endpoint_id: str) -> None:
         """No retry follows: clear `next_attempt_at` of every attempt on the message at the endpoint."""
         ...

@@ -44,6 +44,16 @@ class Messages(Protocol):
         """Read by id: in the scan's order, one more than its limit."""
         ...
 
+    async def erase_payload(self, app_id: str, key: str) -> None:
+        """Erase the payload of one, by id or eventId, unless that was done already.
+
+        It is not handed over with queued work from then on, but for what a consumer has already.
+
+        Raises:
+            Unknown: There is none in this application.
+        """
+        ...
+
     async def erase_payloads(self, *, expired_at: datetime, limit: int) -> int:
         """Erase up to `limit` payloads that had expired by an instant; say how many."""
         ...

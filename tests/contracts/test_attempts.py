@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 from hypothesis import given
+from msgspec import structs
 
-from shared.domain.attempt import Attempt, Status, Trigger
+from shared.domain.attempt import ERASED_RESPONSE, Attempt, Status, Trigger
 from shared.domain.errors import Unavailable, Unknown
 from shared.domain.paging import Scan
 from shared.ports.attempts import AttemptFilter
@@ -181,6 +182,21 @@ async def test_attempts_at_an_endpoint_are_counted_by_status_within_a_range_of_i
     assert await count(last, first) == {}
 
 
+async def test_a_response_can_be_erased_and_the_attempt_stays(stores: Stores) -> None:
+    attempt, other = (a_failed_attempt(MESSAGE, ENDPOINT, response="personal") for _ in range(2))
+    await recorded(stores, attempt, other)
+
+    for _ in range(2):
+        await stores.attempts.erase_response(MESSAGE.id, attempt.id)
+
+    erased = structs.replace(attempt, response=ERASED_RESPONSE)
+    assert await stores.attempts.get(MESSAGE.id, attempt.id) == erased
+    assert await stores.attempts.get(MESSAGE.id, other.id) == other
+    for message_id, attempt_id in (("msg_none", other.id), (MESSAGE.id, "atmpt_none")):
+        with pytest.raises(Unknown):
+            await stores.attempts.erase_response(message_id, attempt_id)
+
+
 async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
     await stores.close()
 
@@ -188,3 +204,7 @@ async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
         await stores.attempts.get(MESSAGE.id, "atmpt_1")
     with pytest.raises(Unavailable):
         await stores.attempts.end_chain(MESSAGE.id, ENDPOINT.id)
+    with pytest.raises(Unavailable):
+        await stores.attempts.erase_response(MESSAGE.id, "atmpt_1")
+    with pytest.raises(Unavailable):
+        await stores.attempts.count(ENDPOINT.id, first="", last="z")

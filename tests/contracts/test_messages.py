@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 from hypothesis import given
+from msgspec import structs
 
 from shared.domain.errors import Unavailable, Unknown
 from shared.domain.message import Message
 from shared.domain.paging import Scan
+from shared.domain.work import DISPATCH_QUEUE, dispatch_from
 from shared.ports.messages import MessageFilter
 from tests.clock import NOON, MovedClock
 from tests.contracts.adapters import Stores
@@ -130,10 +132,49 @@ async def test_payloads_that_had_expired_are_erased_a_few_at_a_time(stores: Stor
     assert await stores.messages.get(ACME.id, later.id) == later
 
 
+@pytest.mark.parametrize("key", ["id", "event_id"])
+async def test_one_payload_can_be_erased_and_the_message_stays(stores: Stores, key: str) -> None:
+    message, other = a_message(ACME, event_id="evt-1"), a_message(ACME)
+    await accepted(stores, message, other)
+
+    for _ in range(2):
+        await stores.messages.erase_payload(ACME.id, getattr(message, key))
+
+    erased = structs.replace(message, payload=None)
+    assert await stores.messages.get(ACME.id, message.id) == erased
+    assert list(await stores.messages.scan(ACME.id, EVERYTHING, ANY)) == [erased, other]
+
+
+async def test_an_erased_payload_does_not_travel_any_more(stores: Stores) -> None:
+    """What waits for a consumer at that moment is handed over without it, also by another process."""
+    message = a_message(ACME)
+    await accepted(stores, message)
+    await stores.messages.erase_payload(ACME.id, message.id)
+
+    elsewhere = await stores.reborn()
+    (taken,) = await elsewhere.consumer.receive(DISPATCH_QUEUE, limit=9, lease=MINUTE, patience=timedelta(0))
+
+    assert dispatch_from(taken.body).payload is None
+    await elsewhere.close()
+
+
+async def test_the_payload_of_another_applications_message_cannot_be_erased(stores: Stores) -> None:
+    message = a_message(OTHER, event_id="evt-1")
+    await accepted(stores, message)
+
+    for key in (message.id, "evt-1", "msg_none"):
+        with pytest.raises(Unknown):
+            await stores.messages.erase_payload(ACME.id, key)
+
+    assert await stores.messages.get(OTHER.id, message.id) == message
+
+
 async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
     await stores.close()
 
     with pytest.raises(Unavailable):
         await stores.messages.get(ACME.id, "msg_1")
+    with pytest.raises(Unavailable):
+        await stores.messages.erase_payload(ACME.id, "msg_1")
     with pytest.raises(Unavailable):
         await stores.messages.scan(ACME.id, EVERYTHING, ANY)

@@ -11,7 +11,7 @@ from typing import Any
 from shared.adapters.sqlite import columns
 from shared.adapters.sqlite.readers import Readers
 from shared.adapters.sqlite.writer import Writer
-from shared.domain.attempt import Attempt, Status, Trigger
+from shared.domain.attempt import ERASED_RESPONSE, Attempt, Status, Trigger
 from shared.domain.errors import Unknown
 from shared.domain.paging import Scan
 from shared.ports.attempts import AttemptFilter
@@ -98,6 +98,17 @@ class SqliteAttempts:
             return {Status(status): count for status, count in rows}
 
         return await self._readers.run(look)
+
+    async def erase_response(self, message_id: str, attempt_id: str) -> None:
+        def erase(connection: sqlite3.Connection) -> None:
+            done = connection.execute(
+                "UPDATE attempt SET response = ? WHERE message_id = ? AND id = ?",
+                (ERASED_RESPONSE, message_id, attempt_id),
+            )
+            if not done.rowcount:
+                raise Unknown("attempt", attempt_id)
+
+        await self._writer.run(erase)
 
     async def end_chain(self, message_id: str, endpoint_id: str) -> None:
         def clear(connection: sqlite3.Connection) -> None:

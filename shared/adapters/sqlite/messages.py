@@ -64,6 +64,18 @@ class SqliteMessages:
 
         return await self._readers.run(look)
 
+    async def erase_payload(self, app_id: str, key: str) -> None:
+        def erase(connection: sqlite3.Connection) -> None:
+            for column in ("id", "event_id"):
+                sql = f"SELECT content FROM message WHERE app_id = ? AND {column} = ?"
+                row = connection.execute(sql, (app_id, key)).fetchone()
+                if row is not None:
+                    connection.execute("DELETE FROM content WHERE seq = ?", row)
+                    return
+            raise Unknown("message", key)
+
+        await self._writer.run(erase)
+
     async def erase_payloads(self, *, expired_at: datetime, limit: int) -> int:
         def erase(connection: sqlite3.Connection) -> int:
             return connection.execute(

@@ -81,6 +81,8 @@ async def test_version_3_0_knows_no_type_null(document: Any) -> None:  # noqa: A
         "v1.endpoint.upsert",
         "v1.endpoint.get-secret",
         "v1.message.create",
+        "v1.message.expunge-content",
+        "v1.message-attempt.expunge-content",
         "v1.message-attempt.list-by-msg",
         "v1.message-attempt.list-by-endpoint",
         "v1.health.get",
