@@ -13,8 +13,7 @@ from functions.api.application import ApplicationIn, found_or_made
 from functions.api.errors import JSON_DECODE, Refused
 from functions.api.operations import APP_ID, Access, Call, NoBody, operation
 from functions.api.queries import NoQuery
-from functions.api.tokens import PORTAL_TOKEN_LIFETIME, mint_portal_token
-from shared.domain.application import Application
+from functions.api.tokens import PORTAL_TOKEN_LIFETIME, AppPortalCapability, Token, mint_portal_token
 from shared.domain.errors import Invalid
 
 EXPIRIES_SECONDS = range(60 * 60, 7 * 24 * 60 * 60 + 1)
@@ -32,11 +31,23 @@ class AppPortalAccessIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel
         application: Made if the path names none; then its uid must be the path's.
         feature_flags: Event types with one of these flags are shown, beside those without one.
         expiry: Seconds until the token ends; 28 days if absent.
+        read_only: It is good for looking only.
+        capabilities: What it is good for; everything if absent. Looking always is.
     """
 
     application: ApplicationIn | None = None
     feature_flags: list[atoms.Limited] | None = None
     expiry: Expiry | None = None
+    read_only: bool | None = None
+    capabilities: list[AppPortalCapability] | None = None
+
+    def able(self) -> frozenset[str] | None:
+        """What the token is good for; None is everything that a portal ever may."""
+        if self.read_only:
+            return frozenset({AppPortalCapability.VIEW_BASE})
+        if self.capabilities is None:
+            return None
+        return frozenset({AppPortalCapability.VIEW_BASE, *self.capabilities})
 
     def flags(self) -> frozenset[str]:
         """The feature flags.
@@ -90,12 +101,13 @@ async def app_portal_access(call: Call[NoQuery, AppPortalAccessIn]) -> Answer:
     flags, lifetime = body.flags(), body.lifetime()
     new = None if body.application is None else body.application.checked("body", "application")
     application = await found_or_made(call.service, call.token.org_id, call.path[APP_ID], new)
-    return _access(call, application, flags, lifetime)
+    portal = Token(application.org_id, application.id, flags, body.able())
+    return _access(call, portal, lifetime)
 
 
 async def dashboard_access(call: Call[NoQuery, NoBody]) -> Answer:
     """Make a portal token, as clients of long ago ask for it."""
-    return _access(call, call.application, frozenset(), PORTAL_TOKEN_LIFETIME)
+    return _access(call, Token(call.token.org_id, call.application.id), PORTAL_TOKEN_LIFETIME)
 
 
 async def logout(call: Call[NoQuery, NoBody]) -> Answer:
@@ -105,14 +117,11 @@ async def logout(call: Call[NoQuery, NoBody]) -> Answer:
 
 
 def _access(
-    call: Call[NoQuery, AppPortalAccessIn] | Call[NoQuery, NoBody],
-    application: Application,
-    flags: frozenset[str],
-    lifetime: timedelta,
+    call: Call[NoQuery, AppPortalAccessIn] | Call[NoQuery, NoBody], portal: Token, lifetime: timedelta
 ) -> Answer:
     settings, now = call.service.settings, call.service.clock.now()
     try:
-        token = mint_portal_token(settings, application.org_id, application.id, now, lifetime, flags)
+        token = mint_portal_token(settings, portal, now, lifetime)
     except ValueError as wrong:
         raise CannotSign(str(wrong)) from wrong
     return json_answer(200, AppPortalAccessOut(call.request.origin + docs.PATH, token))

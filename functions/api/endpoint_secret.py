@@ -81,11 +81,11 @@ def _expects_the_key(user_agent: bytes) -> bool:
 _PATH = "/app/{app_id}/endpoint/{endpoint_id}/secret"
 
 OPERATIONS = (
-    operation("v1.endpoint.get-secret", f"GET {_PATH}", Access.APPLICATION, get, {200: EndpointSecretOut}),
+    operation("v1.endpoint.get-secret", f"GET {_PATH}", Access.SECRET, get, {200: EndpointSecretOut}),
     operation(
         "v1.endpoint.rotate-secret",
         f"POST {_PATH}/rotate",
-        Access.APPLICATION,
+        Access.ROTATION,
         rotate,
         {200: EndpointSecretOut, 204: None},
     ),

@@ -23,7 +23,7 @@ from functions.api.errors import INTERNAL_ERROR, NotAllowed, answer_for
 from functions.api.idempotency import claim_key, once
 from functions.api.queries import Query, QueryReader
 from functions.api.requests import Disconnected, Request
-from functions.api.tokens import Token, authority
+from functions.api.tokens import AppPortalCapability, Token, authority
 from shared.domain.application import Application
 from shared.domain.errors import HeliographError, Unknown
 from shared.wiring import Service
@@ -42,6 +42,9 @@ class Access(Enum):
     NONE = "none"
     ANY = "any"
     APPLICATION = "an organization's, or the portal token of that application"
+    SECRET = "the same, if the portal may see secrets"  # noqa: S105 - no password
+    ROTATION = "the same, if the portal may exchange secrets"
+    ATTEMPT = "the same, if the portal may have messages sent again"
     ORGANIZATION = "an organization's"
 
 
@@ -78,6 +81,15 @@ class Call(Generic[Query, Body]):
             raise LookupError("the operation's path names no application")
         return self.found
 
+
+_MANAGES = frozenset({AppPortalCapability.MANAGE_ENDPOINT})
+_ROTATES = _MANAGES | {AppPortalCapability.MANAGE_ENDPOINT_SECRET}
+_CAPABILITIES: Mapping[Access, frozenset[str]] = {
+    Access.ATTEMPT: frozenset({AppPortalCapability.CREATE_ATTEMPTS}),
+    Access.ROTATION: _ROTATES,
+    Access.SECRET: _ROTATES | {AppPortalCapability.VIEW_ENDPOINT_SECRET},
+}
+"""Each of which is enough."""
 
 CarryOut = Callable[[Service, Request], Awaitable[Answer]]
 
@@ -179,9 +191,21 @@ def authenticated(service: Service, request: Request, access: Access) -> Token:
     settings = service.settings
     keeper = authority(settings.jwt_secret, settings.jwt_algorithm)
     token = keeper.verify(request.headers.get(b"authorization"), service.clock.now())
-    if access is Access.ORGANIZATION and token.app_id is not None:
+    if token.app_id is not None and not _may(token, access, request):
         raise NotAllowed
     return token
+
+
+def _may(portal: Token, access: Access, request: Request) -> bool:
+    """Whether a portal may do what it asks for."""
+    if access is Access.ORGANIZATION:
+        return False
+    if portal.capabilities is None:
+        return True
+    enough = _CAPABILITIES.get(access)
+    if enough is None:
+        return request.scope["method"] == "GET" or not portal.capabilities.isdisjoint(_MANAGES)
+    return not portal.capabilities.isdisjoint(enough)
 
 
 async def application_of(service: Service, token: Token, key: str) -> Application:

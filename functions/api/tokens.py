@@ -1,13 +1,13 @@
 """Tokens: who asks. A token is a JWT that this deployment's secret has signed.
 
 An organization's token has the organization's id as `sub`. A portal's token has an application's id as
-`sub` and the organization's as `org`, and perhaps `feature_flags`. Times are checked with a tolerance,
-for clocks differ.
+`sub` and the organization's as `org`, and perhaps `feature_flags` and `capabilities`. Times are checked
+with a tolerance, for clocks differ.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import lru_cache
 from hmac import compare_digest
 
@@ -44,6 +44,17 @@ _HASHES = {
 }
 
 
+class AppPortalCapability(StrEnum):
+    """What a portal's token may be good for. Everything else can be seen with any."""
+
+    VIEW_BASE = "ViewBase"
+    VIEW_ENDPOINT_SECRET = "ViewEndpointSecret"  # noqa: S105 - a name
+    MANAGE_ENDPOINT_SECRET = "ManageEndpointSecret"  # noqa: S105 - a name
+    MANAGE_TRANSFORMATIONS = "ManageTransformations"
+    CREATE_ATTEMPTS = "CreateAttempts"
+    MANAGE_ENDPOINT = "ManageEndpoint"
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """Who asks, and for whom.
@@ -51,11 +62,13 @@ class Token:
     Attributes:
         app_id: The only application that a portal's token is good for; None in an organization's token.
         feature_flags: Event types with one of these flags are shown to a portal; None shows all.
+        capabilities: What a portal may do; None is everything that a portal ever may.
     """
 
     org_id: str
     app_id: str | None = None
     feature_flags: frozenset[str] | None = None
+    capabilities: frozenset[str] | None = None
 
 
 class _Claims(msgspec.Struct):
@@ -64,6 +77,7 @@ class _Claims(msgspec.Struct):
     sub: str | None = None
     org: str | None = None
     feature_flags: list[str] | None = None
+    capabilities: list[str] | None = None
     iat: float | int | None = None
     nbf: float | int | None = None
     exp: float | int | None = None
@@ -177,24 +191,32 @@ def mint_organization_token(settings: Settings, org_id: str, now: datetime) -> s
 
 
 def mint_portal_token(
-    settings: Settings,
-    org_id: str,
-    app_id: str,
-    now: datetime,
-    lifetime: timedelta = PORTAL_TOKEN_LIFETIME,
-    feature_flags: Iterable[str] = (),
+    settings: Settings, portal: Token, now: datetime, lifetime: timedelta = PORTAL_TOKEN_LIFETIME
 ) -> str:
-    """Make a portal's token, good for one application.
+    """Make a portal's token.
+
+    Args:
+        settings: With the key that signs.
+        portal: Whose token it is, and what it is good for.
+        now: From when it is good, in UTC.
+        lifetime: For how long.
 
     Raises:
-        ValueError: `org_id` does not begin with `org_` or `app_id` with `app_`, or the settings hold no key
-            that can sign.
+        ValueError: Its `org_id` does not begin with `org_` or its `app_id` with `app_`, or the settings hold
+            no key that can sign.
     """
-    _check_organization(org_id)
+    _check_organization(portal.org_id)
+    app_id = portal.app_id or ""
     if not app_id.startswith(ids.APPLICATION):
         raise ValueError(f"an application's id begins with {ids.APPLICATION}, unlike {app_id!r}")
-    flags = sorted(feature_flags)
-    return _minted(settings, now, lifetime, sub=app_id, org=org_id, feature_flags=flags)
+    claims: dict[str, object] = {
+        "sub": app_id,
+        "org": portal.org_id,
+        "feature_flags": sorted(portal.feature_flags or ()),
+    }
+    if portal.capabilities is not None:
+        claims["capabilities"] = sorted(portal.capabilities)
+    return _minted(settings, now, lifetime, **claims)
 
 
 def _check_organization(org_id: str) -> None:
@@ -231,4 +253,5 @@ def _token(claims: _Claims) -> Token:
         return Token(claims.sub)
     if not (claims.org.startswith(ids.ORGANIZATION) and claims.sub.startswith(ids.APPLICATION)):
         raise NamesNobody("`org` is not an organization's id, or `sub` not an application's", "bad token")
-    return Token(claims.org, claims.sub, frozenset(claims.feature_flags or ()))
+    able = None if claims.capabilities is None else frozenset(claims.capabilities)
+    return Token(claims.org, claims.sub, frozenset(claims.feature_flags or ()), able)

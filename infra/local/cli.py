@@ -111,12 +111,16 @@ def _settings() -> Settings:
 
 
 def _mint(settings: Settings, org_id: str, app_id: str | None = None) -> str:
-    from functions.api.tokens import mint_organization_token, mint_portal_token  # noqa: PLC0415  see `serve`
+    from functions.api.tokens import (  # noqa: PLC0415  see `serve`
+        Token,
+        mint_organization_token,
+        mint_portal_token,
+    )
 
     now = datetime.now(UTC)  # noqa: TID251  no test moves this
     if app_id is None:
         return mint_organization_token(settings, org_id, now)
-    return mint_portal_token(settings, org_id, app_id, now)
+    return mint_portal_token(settings, Token(org_id, app_id), now)
 
 
 def _announce(settings: Settings, port: int) -> None:

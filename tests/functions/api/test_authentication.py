@@ -85,6 +85,48 @@ async def test_a_portal_is_good_for_28_days_or_as_long_as_was_asked_for(api: Cli
     assert await status(usual) == 401
 
 
+ONE = "/api/v1/app/acme/endpoint/main"
+ALLOWED = 200
+FORBIDDEN = 403
+
+
+@pytest.mark.parametrize(
+    ("said", "secret", "rotates", "manages"),
+    [
+        ({}, ALLOWED, ALLOWED, ALLOWED),
+        ({"readOnly": None, "capabilities": None}, ALLOWED, ALLOWED, ALLOWED),
+        ({"readOnly": False}, ALLOWED, ALLOWED, ALLOWED),
+        ({"readOnly": True}, FORBIDDEN, FORBIDDEN, FORBIDDEN),
+        ({"readOnly": True, "capabilities": ["ManageEndpoint"]}, FORBIDDEN, FORBIDDEN, FORBIDDEN),
+        ({"capabilities": []}, FORBIDDEN, FORBIDDEN, FORBIDDEN),
+        ({"capabilities": ["ViewBase", "ViewEndpointSecret"]}, ALLOWED, FORBIDDEN, FORBIDDEN),
+        ({"capabilities": ["ViewBase", "ManageEndpointSecret"]}, ALLOWED, ALLOWED, FORBIDDEN),
+        ({"capabilities": ["ViewBase", "ManageEndpoint"]}, ALLOWED, ALLOWED, ALLOWED),
+        ({"capabilities": ["CreateAttempts", "ManageTransformations"]}, FORBIDDEN, FORBIDDEN, FORBIDDEN),
+    ],
+)
+async def test_a_portal_may_do_what_its_token_is_good_for(
+    api: Client, said: dict[str, object], secret: int, rotates: int, manages: int
+) -> None:
+    """A token for looking, in the hands of many, must not show what signs, nor move an endpoint."""
+    await api.post("/api/v1/app/acme/endpoint", {"url": "https://receiver.example", "uid": "main"})
+    mine = await portal(api, **said)
+
+    for seen in ("/api/v1/app/acme", ONE, f"{ONE}/headers", "/api/v1/app/acme/msg", "/api/v1/event-type"):
+        assert (await mine.get(seen)).status == ALLOWED
+    assert (await mine.get(f"{ONE}/secret")).status == secret
+    rotated = await mine.post(f"{ONE}/secret/rotate", {}, user_agent="svix-libs/2.9.1/python")
+    assert rotated.status == rotates
+    for managed in (
+        await mine.patch(ONE, {"description": "x"}),
+        await mine.put(ONE, {"url": "https://receiver.example", "uid": "main"}),
+    ):
+        assert managed.status == manages
+    set_headers = await mine.put(f"{ONE}/headers", {"headers": {}})
+    assert (set_headers.status == FORBIDDEN) == (manages == FORBIDDEN)
+    assert ((await mine.delete(ONE)).status == FORBIDDEN) == (manages == FORBIDDEN)
+
+
 async def test_an_application_can_be_made_with_its_portal(api: Client, acme: str) -> None:
     """A customer's first visit needs no call before."""
     described = {"name": "New", "uid": "newcomer"}
@@ -109,6 +151,8 @@ async def test_an_application_can_be_made_with_its_portal(api: Client, acme: str
         (b"null", ["body", "", ""]),
         ({"featureFlags": ["no spaces"]}, ["body", "featureFlags"]),
         ({"featureFlags": "beta"}, ["body", "featureFlags"]),
+        ({"capabilities": ["Everything"]}, ["body", "capabilities[0]"]),
+        ({"readOnly": "yes"}, ["body", "readOnly"]),
         ({"expiry": 3599}, ["body", "expiry"]),
         ({"expiry": 604_801}, ["body", "expiry"]),
         ({"application": {"name": ""}}, ["body", "application", "name"]),
