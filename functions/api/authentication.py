@@ -24,6 +24,11 @@ Expiry = Annotated[
 ]
 
 
+GRACES_SECONDS = range(7 * 24 * 60 * 60 + 1)
+
+Grace = Annotated[int, msgspec.Meta(ge=0, extra_json_schema={"maximum": GRACES_SECONDS.stop - 1})]
+
+
 class AppPortalAccessIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A portal token to be made.
 
@@ -33,6 +38,7 @@ class AppPortalAccessIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel
         expiry: Seconds until the token ends; 28 days if absent.
         read_only: It is good for looking only.
         capabilities: What it is good for; everything if absent. Looking always is.
+        session_id: Tokens of one session can be ended together.
     """
 
     application: ApplicationIn | None = None
@@ -40,6 +46,7 @@ class AppPortalAccessIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel
     expiry: Expiry | None = None
     read_only: bool | None = None
     capabilities: list[AppPortalCapability] | None = None
+    session_id: str | None = None
 
     def able(self) -> frozenset[str] | None:
         """What the token is good for; None is everything that a portal ever may."""
@@ -75,6 +82,29 @@ class AppPortalAccessIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel
         return timedelta(seconds=self.expiry)
 
 
+class ApplicationTokenExpireIn(msgspec.Struct, frozen=True, rename="camel"):
+    """Which portal tokens are to end, and when.
+
+    Attributes:
+        expiry: Seconds for which they stay good; none if absent.
+        session_ids: Only tokens of these sessions; all if absent or empty.
+    """
+
+    expiry: Grace | None = None
+    session_ids: list[str] | None = None
+
+    def after(self) -> timedelta:
+        """How long they stay good.
+
+        Raises:
+            Invalid: That is too long.
+        """
+        seconds = self.expiry or 0
+        if seconds not in GRACES_SECONDS:
+            raise Invalid(("body", "expiry"), atoms.OUT_OF_RANGE)
+        return timedelta(seconds=seconds)
+
+
 class AppPortalAccessOut(msgspec.Struct):
     """A portal token.
 
@@ -101,13 +131,20 @@ async def app_portal_access(call: Call[NoQuery, AppPortalAccessIn]) -> Answer:
     flags, lifetime = body.flags(), body.lifetime()
     new = None if body.application is None else body.application.checked("body", "application")
     application = await found_or_made(call.service, call.token.org_id, call.path[APP_ID], new)
-    portal = Token(application.org_id, application.id, flags, body.able())
+    portal = Token(application.org_id, application.id, flags, body.able(), body.session_id)
     return _access(call, portal, lifetime)
 
 
 async def dashboard_access(call: Call[NoQuery, NoBody]) -> Answer:
     """Make a portal token, as clients of long ago ask for it."""
     return _access(call, Token(call.token.org_id, call.application.id), PORTAL_TOKEN_LIFETIME)
+
+
+async def expire_all(call: Call[NoQuery, ApplicationTokenExpireIn]) -> Answer:
+    """End the portal tokens of an application before their time."""
+    body = call.body
+    await call.service.catalogue.end_tokens(call.application, body.session_ids, body.after())
+    return NO_CONTENT
 
 
 async def logout(call: Call[NoQuery, NoBody]) -> Answer:
@@ -145,6 +182,13 @@ OPERATIONS = (
             {200: AppPortalAccessOut},
         ),
         is_hidden=True,
+    ),
+    operation(
+        "v1.authentication.expire-all",
+        "POST /auth/app/{app_id}/expire-all",
+        Access.ORGANIZATION,
+        expire_all,
+        {204: None},
     ),
     operation("v1.authentication.logout", "POST /auth/logout", Access.NONE, logout, {204: None}),
 )

@@ -11,6 +11,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from traceback import walk_tb
 from typing import Generic, cast, get_args, get_type_hints
@@ -19,12 +20,12 @@ import msgspec
 
 from functions.api.answers import Answer
 from functions.api.bodies import Body, BodyReader
-from functions.api.errors import INTERNAL_ERROR, NotAllowed, answer_for
+from functions.api.errors import INTERNAL_ERROR, NotAllowed, NotAuthenticated, answer_for
 from functions.api.idempotency import claim_key, once
 from functions.api.queries import Query, QueryReader
 from functions.api.requests import Disconnected, Request
 from functions.api.tokens import AppPortalCapability, Token, authority
-from shared.domain.application import Application
+from shared.domain.application import Application, is_ended
 from shared.domain.errors import HeliographError, Unknown
 from shared.wiring import Service
 
@@ -157,6 +158,9 @@ def operation(
         asked = queries.read(request.query_string)
         token = authenticated(service, request, access)
 
+        if not finds:
+            await check_portal(service, token)
+
         async def rest() -> Answer:
             found = await application_of(service, token, request.path[APP_ID]) if finds else None
             read = body() if bodies is None else bodies.read(await request.body())
@@ -213,11 +217,34 @@ async def application_of(service: Service, token: Token, key: str) -> Applicatio
 
     Raises:
         Unknown: The organization has none, or the token is another application's.
+        NotAuthenticated: The token was ended before its time.
     """
     application = await service.directory.application(token.org_id, key)
-    if token.app_id is not None and token.app_id != application.id:
-        raise Unknown("application", key)
+    if token.app_id is not None:
+        if token.app_id != application.id:
+            raise Unknown("application", key)
+        _check_not_ended(token, application, service.clock.now())
     return application
+
+
+async def check_portal(service: Service, token: Token) -> None:
+    """Check the application of a portal's token where the path names none.
+
+    Raises:
+        NotAuthenticated: It was removed, or the token was ended before its time.
+    """
+    if token.app_id is None:
+        return
+    try:
+        application = await service.directory.application(token.org_id, token.app_id)
+    except Unknown as gone:
+        raise NotAuthenticated from gone
+    _check_not_ended(token, application, service.clock.now())
+
+
+def _check_not_ended(token: Token, application: Application, now: datetime) -> None:
+    if is_ended(application, token.session_id, token.made_at, now):
+        raise NotAuthenticated
 
 
 async def answer(carry_out: CarryOut, service: Callable[[], Service], request: Request) -> Answer:

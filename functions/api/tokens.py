@@ -6,7 +6,7 @@ with a tolerance, for clocks differ.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from hmac import compare_digest
@@ -36,6 +36,7 @@ SENT_THE_KEY_ITSELF = (
     "https://github.com/svix/svix-webhooks#authentication for more information."
 )
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _SCHEME = b"bearer "
 _HASHES = {
     JwtAlgorithm.HS256: HMACAlgorithm.SHA256,
@@ -63,12 +64,16 @@ class Token:
         app_id: The only application that a portal's token is good for; None in an organization's token.
         feature_flags: Event types with one of these flags are shown to a portal; None shows all.
         capabilities: What a portal may do; None is everything that a portal ever may.
+        session_id: The organization's own name for what the token was made for.
+        made_at: When it was made, in UTC, if it says so.
     """
 
     org_id: str
     app_id: str | None = None
     feature_flags: frozenset[str] | None = None
     capabilities: frozenset[str] | None = None
+    session_id: str | None = None
+    made_at: datetime | None = None
 
 
 class _Claims(msgspec.Struct):
@@ -78,6 +83,7 @@ class _Claims(msgspec.Struct):
     org: str | None = None
     feature_flags: list[str] | None = None
     capabilities: list[str] | None = None
+    session_id: str | None = None
     iat: float | int | None = None
     nbf: float | int | None = None
     exp: float | int | None = None
@@ -216,6 +222,8 @@ def mint_portal_token(
     }
     if portal.capabilities is not None:
         claims["capabilities"] = sorted(portal.capabilities)
+    if portal.session_id is not None:
+        claims["session_id"] = portal.session_id
     return _minted(settings, now, lifetime, **claims)
 
 
@@ -232,7 +240,8 @@ def _check_organization(org_id: str) -> None:
 def _minted(settings: Settings, now: datetime, lifetime: timedelta, **claims: object) -> str:
     begins = int(now.timestamp())
     ends = begins + int(lifetime.total_seconds())
-    times = {"iat": begins, "nbf": begins, "exp": ends, "iss": ISSUER}
+    # To the microsecond: a token may be made right after all earlier ones were ended.
+    times = {"iat": now.timestamp(), "nbf": begins, "exp": ends, "iss": ISSUER}
     return authority(settings.jwt_secret, settings.jwt_algorithm).sign({**times, **claims})
 
 
@@ -254,4 +263,15 @@ def _token(claims: _Claims) -> Token:
     if not (claims.org.startswith(ids.ORGANIZATION) and claims.sub.startswith(ids.APPLICATION)):
         raise NamesNobody("`org` is not an organization's id, or `sub` not an application's", "bad token")
     able = None if claims.capabilities is None else frozenset(claims.capabilities)
-    return Token(claims.org, claims.sub, frozenset(claims.feature_flags or ()), able)
+    made_at = None if claims.iat is None else _instant(claims.iat)
+    return Token(
+        claims.org, claims.sub, frozenset(claims.feature_flags or ()), able, claims.session_id, made_at
+    )
+
+
+def _instant(seconds: float) -> datetime | None:
+    """Seconds since 1970 as an instant; None if the calendar has none."""
+    try:
+        return _EPOCH + timedelta(seconds=seconds)
+    except OverflowError:
+        return None

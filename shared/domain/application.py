@@ -1,12 +1,27 @@
 """An application: one customer of an organization, with endpoints and messages of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import UNSET, UnsetType
 
 from shared.domain.edits import said_in
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEnd:
+    """The end of portal tokens that were out at some instant.
+
+    Attributes:
+        session_id: Only tokens of this session; None means all.
+        made_until: Only tokens made up to this instant, in UTC.
+        ends_at: From when on they are no good, in UTC.
+    """
+
+    session_id: str | None
+    made_until: datetime
+    ends_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +35,7 @@ class Application:
         metadata: The organization's own notes.
         created_at: UTC, in whole microseconds.
         updated_at: UTC, in whole microseconds.
+        token_ends: Portal tokens that end before their time.
     """
 
     id: str
@@ -30,6 +46,7 @@ class Application:
     metadata: Mapping[str, str]
     created_at: datetime
     updated_at: datetime
+    token_ends: Sequence[TokenEnd] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +72,43 @@ class ApplicationEdit:
 def edited(application: Application, said: ApplicationEdit | NewApplication, at: datetime) -> Application:
     """An application after an edit, which as a `NewApplication` is about every part."""
     return replace(application, **said_in(said), updated_at=at)
+
+
+def with_tokens_ended(
+    application: Application, session_ids: Iterable[str | None], after: timedelta, at: datetime
+) -> Application:
+    """An application whose portal tokens of today end before their time.
+
+    Args:
+        application: It.
+        session_ids: Of which sessions; None means of all.
+        after: How long they stay good.
+        at: Now, in UTC.
+    """
+    new = [TokenEnd(session_id, at, at + after) for session_id in session_ids]
+    # An earlier end says nothing more if a new one ends as much and no later.
+    kept = [end for end in application.token_ends if not any(_covers(one, end) for one in new)]
+    return replace(application, token_ends=(*kept, *new))
+
+
+def is_ended(
+    application: Application, session_id: str | None, made_at: datetime | None, at: datetime
+) -> bool:
+    """Whether a portal token was ended before its time.
+
+    Args:
+        application: Whose token it is.
+        session_id: Of which session, if of any.
+        made_at: When it was made; None if it does not say, which counts as long ago.
+        at: Now, in UTC.
+    """
+    return any(
+        end.ends_at <= at
+        and end.session_id in (None, session_id)
+        and (made_at is None or made_at <= end.made_until)
+        for end in application.token_ends
+    )
+
+
+def _covers(one: TokenEnd, other: TokenEnd) -> bool:
+    return one.session_id in (None, other.session_id) and one.ends_at <= max(other.ends_at, one.made_until)

@@ -1,6 +1,6 @@
 """Edits of the catalogue: applications, event types, endpoints. Each is seen by the next message."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -88,6 +88,27 @@ class Catalogue:
             return await self.edit_application(org_id, key, new), False
         except Unknown:
             return await self.add_application(org_id, new), True
+
+    async def end_tokens(
+        self, application: Application, session_ids: Sequence[str] | None, after: timedelta
+    ) -> None:
+        """Have the portal tokens of an application end before their time.
+
+        Args:
+            application: Whose tokens.
+            session_ids: Only those of these sessions; None or empty means all.
+            after: How long they stay good.
+
+        Raises:
+            Unknown: It was removed.
+        """
+        now, sessions = self.clock.now(), session_ids or (None,)
+        await self.applications.update(
+            application.org_id,
+            application.id,
+            lambda present: applications.with_tokens_ended(present, sessions, after, now),
+        )
+        self.directory.forget(application)
 
     async def remove_application(self, application: Application) -> None:
         """Remove an application; its uid is free again.

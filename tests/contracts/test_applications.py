@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 
-from shared.domain.application import Application
+from shared.domain.application import Application, TokenEnd
 from shared.domain.errors import UidTaken, Unavailable, Unknown
 from shared.domain.paging import Scan
 from tests.clock import NOON
@@ -24,6 +24,7 @@ async def test_what_was_added_is_read_by_id_and_by_uid(stores: Stores) -> None:
         uid="acme",
         throttle_rate=7,
         metadata={"b": "2", "a": "\N{SNOWMAN}"},
+        token_ends=(TokenEnd(None, NOON, LATER), TokenEnd("s", NOON, NOON + timedelta(microseconds=1))),
         updated_at=NOON + timedelta(microseconds=1),
     )
     await stores.applications.add(application)
@@ -68,7 +69,13 @@ async def test_an_update_changes_what_is_there_and_says_what_was(stores: Stores,
     before = an_application(uid="acme", throttle_rate=7)
     await stores.applications.add(before)
     after = replace(
-        before, name="New", uid="renamed", throttle_rate=None, metadata={"a": "1"}, updated_at=LATER
+        before,
+        name="New",
+        uid="renamed",
+        throttle_rate=None,
+        metadata={"a": "1"},
+        updated_at=LATER,
+        token_ends=(TokenEnd("s", NOON, LATER),),
     )
 
     updated = await stores.applications.update(ORG, getattr(before, key), lambda _: after)

@@ -9,6 +9,7 @@ from standardwebhooks.webhooks import Webhook
 from svix.api import (
     ApplicationIn,
     ApplicationPatch,
+    ApplicationTokenExpireIn,
     AppPortalAccessIn,
     EndpointGetStatsOptions,
     EndpointHeadersIn,
@@ -161,6 +162,11 @@ async def test_a_portal_looks_after_its_own_endpoints(service: Running, svix: Sv
             await portal.message.create("newcomer", MessageIn(event_type="a", payload={}))
         assert refused.value.status_code == 403
         await portal.authentication.logout()
+    await svix.authentication.expire_all("newcomer", ApplicationTokenExpireIn())
+    for token in (access.token, printed):
+        with pytest.raises(HttpError) as refused:
+            await service.svix(token).application.get("newcomer")
+        assert refused.value.status_code == 401
 
 
 def verify(secret: str, received: Received) -> None:

@@ -5,22 +5,26 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
+import msgspec
+
 from shared.adapters.sqlite import columns
 from shared.adapters.sqlite.readers import Readers
 from shared.adapters.sqlite.writer import Writer
-from shared.domain.application import Application
+from shared.domain.application import Application, TokenEnd
 from shared.domain.errors import UidTaken, Unknown
 from shared.domain.paging import Scan
 
 _SELECT = (
-    "SELECT id, org_id, name, uid, throttle_rate, metadata, created_at, updated_at FROM application"
-    " WHERE org_id = ? AND removed_at IS NULL"
+    "SELECT id, org_id, name, uid, throttle_rate, metadata, created_at, updated_at, token_ends"
+    " FROM application WHERE org_id = ? AND removed_at IS NULL"
 )
-_INSERT = "INSERT INTO application VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)"
+_INSERT = "INSERT INTO application VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)"
 _REPLACE = (
     "UPDATE application SET name = ?3, uid = ?4, throttle_rate = ?5, metadata = ?6, created_at = ?7,"
-    " updated_at = ?8 WHERE org_id = ?1 AND id = ?2"
+    " updated_at = ?8, token_ends = ?9 WHERE org_id = ?1 AND id = ?2"
 )
+
+_ends = msgspec.json.Decoder(list[tuple[str | None, int, int]]).decode
 
 
 class SqliteApplications:
@@ -87,6 +91,7 @@ def _write(sql: str, application: Application, connection: sqlite3.Connection) -
         columns.mapping_text(application.metadata),
         columns.micros(application.created_at),
         columns.micros(application.updated_at),
+        _ends_text(application.token_ends),
     )
     try:
         connection.execute(sql, row)
@@ -96,7 +101,13 @@ def _write(sql: str, application: Application, connection: sqlite3.Connection) -
         raise UidTaken("application", application.uid) from taken
 
 
-def _application(row: tuple[str, str, str, str | None, int | None, str, int, int]) -> Application:
+def _ends_text(ends: Sequence[TokenEnd]) -> str:
+    """As JSON, instants as microseconds."""
+    rows = [(end.session_id, columns.micros(end.made_until), columns.micros(end.ends_at)) for end in ends]
+    return msgspec.json.encode(rows).decode()
+
+
+def _application(row: tuple[str, str, str, str | None, int | None, str, int, int, str]) -> Application:
     return Application(
         id=row[0],
         org_id=row[1],
@@ -106,4 +117,8 @@ def _application(row: tuple[str, str, str, str | None, int | None, str, int, int
         metadata=columns.mapping_of(row[5]),
         created_at=columns.instant(row[6]),
         updated_at=columns.instant(row[7]),
+        token_ends=tuple(
+            TokenEnd(session_id, columns.instant(made_until), columns.instant(ends_at))
+            for session_id, made_until, ends_at in _ends(row[8])
+        ),
     )

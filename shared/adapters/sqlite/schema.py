@@ -15,7 +15,8 @@ APPLICATION_ID = 0x48454C49
 _FIRST = """
 CREATE TABLE application (
     org_id TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, uid TEXT, throttle_rate INTEGER,
-    metadata TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, removed_at INTEGER,
+    metadata TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+    token_ends TEXT NOT NULL, removed_at INTEGER,
     PRIMARY KEY (org_id, id)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX application_uid ON application (org_id, uid) WHERE uid IS NOT NULL;

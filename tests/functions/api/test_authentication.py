@@ -170,6 +170,85 @@ async def test_what_other_servers_understand_is_tolerated(api: Client) -> None:
     assert (await api.post(f"{ACCESS}/acme", said)).status == 200
 
 
+EXPIRE = "/api/v1/auth/app/acme/expire-all"
+
+
+async def is_good(client: Client) -> bool:
+    """Whether a token opens both what belongs to its application and what does not."""
+    statuses = {(await client.get(path)).status for path in ("/api/v1/app/acme", "/api/v1/event-type")}
+    assert statuses in ({200}, {401})
+    return statuses == {200}
+
+
+async def test_all_portals_of_an_application_can_be_shut(api: Client, walk: Walk) -> None:
+    """A customer's employee has left, or a token was lost."""
+    await api.post("/api/v1/app", {"name": "Other", "uid": "other"})
+    early, elsewhere = await portal(api), await portal(api, "other")
+    assert await is_good(early)
+
+    expired = await api.post(EXPIRE, {})
+    walk.clock.move(timedelta(microseconds=1))
+
+    assert (expired.status, expired.body) == (204, b"")
+    assert not await is_good(early)
+    assert (await early.get("/api/v1/app/acme")).json["detail"] == "Invalid token"
+    assert await is_good(await portal(api))
+    assert (await elsewhere.get("/api/v1/app/other")).status == 200
+    assert (await api.get("/api/v1/app/acme")).status == 200
+
+
+async def test_portals_can_be_shut_after_a_while(api: Client, walk: Walk) -> None:
+    early = await portal(api)
+    assert (await api.post(EXPIRE, {"expiry": 3600, "sessionIds": None})).status == 204
+    walk.clock.move(timedelta(seconds=3599))
+    assert await is_good(early)
+    walk.clock.move(timedelta(seconds=1))
+    assert not await is_good(early)
+
+
+async def test_portals_of_one_session_can_be_shut(api: Client) -> None:
+    mine, other, none = await portal(api, sessionId="a"), await portal(api, sessionId="b"), await portal(api)
+    assert (await api.post(EXPIRE, {"sessionIds": ["a"]})).status == 204
+    assert [await is_good(client) for client in (mine, other, none)] == [False, True, True]
+    await api.post(EXPIRE, {"sessionIds": []})
+    assert [await is_good(client) for client in (mine, other, none)] == [False, False, False]
+
+
+async def test_shut_portals_stay_shut(api: Client, walk: Walk) -> None:
+    """Neither a restart nor an edit of the application opens them again."""
+    early = await portal(api)
+    await api.post(EXPIRE, {})
+    await api.put("/api/v1/app/acme", {"name": "New", "uid": "acme"})
+    await walk.restarts()
+    install(walk.service)
+    assert not await is_good(early)
+
+
+async def test_the_portal_of_a_removed_application_opens_nothing(api: Client) -> None:
+    early = await portal(api)
+    await api.delete("/api/v1/app/acme")
+    assert (await early.get("/api/v1/app/acme")).status == 404
+    assert (await early.get("/api/v1/event-type")).status == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "loc"),
+    [
+        ({"expiry": -1}, ["body", "expiry"]),
+        ({"expiry": 604_801}, ["body", "expiry"]),
+        ({"sessionIds": "a"}, ["body", "sessionIds"]),
+        (b"", ["body", "", ""]),
+    ],
+)
+async def test_a_wrong_end_is_refused(api: Client, body: object, loc: list[str]) -> None:
+    early = await portal(api)
+    refused = await api.post(EXPIRE, body)
+    assert (refused.status, refused.loc) == (422, loc)
+    assert (await early.post(EXPIRE, {})).status == 403
+    assert (await api.post("/api/v1/auth/app/unknown/expire-all", {})).status == 404
+    assert await is_good(early)
+
+
 async def test_clients_of_long_ago_ask_elsewhere(api: Client, acme: str, walk: Walk) -> None:
     """They send no body, or null."""
     for body in (b"null", b"", b"not json"):

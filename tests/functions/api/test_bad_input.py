@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import fields
 
 from functions.api.application import ApplicationIn, ApplicationPatch
-from functions.api.authentication import AppPortalAccessIn
+from functions.api.authentication import ApplicationTokenExpireIn, AppPortalAccessIn
 from functions.api.endpoint import EndpointIn, EndpointPatch, EndpointUpsertIn
 from functions.api.endpoint_headers import EndpointHeadersIn, EndpointHeadersPatchIn
 from functions.api.endpoint_secret import EndpointSecretRotateIn
@@ -47,6 +47,7 @@ BODIES: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "PATCH /api/v1/app/acme/endpoint/acme/headers": (EndpointHeadersPatchIn, {"headers": {"X-A": None}}),
     "POST /api/v1/app/acme/endpoint/acme/secret/rotate": (EndpointSecretRotateIn, {"gracePeriodSeconds": 0}),
     "POST /api/v1/auth/app-portal-access/acme": (AppPortalAccessIn, {"featureFlags": ["beta"]}),
+    "POST /api/v1/auth/app/acme/expire-all": (ApplicationTokenExpireIn, {"expiry": 0}),
     "POST /api/v1/app/acme/msg": (MessageIn, {"eventType": "a", "payload": {}}),
 }
 """By method and path: the shape of the body, and one that is taken. What is changed keeps the uid `acme`."""

@@ -68,6 +68,7 @@ async def test_version_3_0_knows_no_type_null(document: Any) -> None:  # noqa: A
         "v1.application.patch",
         "v1.application.upsert",
         "v1.authentication.app-portal-access",
+        "v1.authentication.expire-all",
         "v1.authentication.logout",
         "v1.event-type.list",
         "v1.event-type.patch",
