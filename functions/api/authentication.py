@@ -121,8 +121,8 @@ class AppPortalAccessOut(msgspec.Struct):
 class CannotSign(Refused):
     """This deployment verifies tokens that are made elsewhere."""
 
-    status = HTTPStatus.NOT_IMPLEMENTED
-    code: str = "not_implemented"
+    status = HTTPStatus.BAD_REQUEST
+    code: str = "cannot_sign"
 
 
 async def app_portal_access(call: Call[NoQuery, AppPortalAccessIn]) -> Answer:
@@ -181,7 +181,7 @@ OPERATIONS = (
             dashboard_access,
             {200: AppPortalAccessOut},
         ),
-        is_hidden=True,
+        hidden=True,
     ),
     operation(
         "v1.authentication.expire-all",

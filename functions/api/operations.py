@@ -107,8 +107,8 @@ class Operation:
         query: The shape of the query string.
         body: The shape of the body; None if none is read.
         summary: What it does, in one line.
+        hidden: It is served for old clients, and is not in the OpenAPI document.
         carry_out: From a request to its answer. Errors pass through.
-        is_hidden: It is there for clients of long ago, and the OpenAPI document does not name it.
     """
 
     name: str
@@ -120,7 +120,7 @@ class Operation:
     body: type[msgspec.Struct] | None
     summary: str
     carry_out: CarryOut = field(repr=False)
-    is_hidden: bool = False
+    hidden: bool = False
 
     @property
     def tag(self) -> str:

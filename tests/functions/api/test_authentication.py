@@ -285,6 +285,6 @@ async def test_tokens_that_are_made_elsewhere_are_not_made_here(
 
     refused = await api.post(f"{ACCESS}/acme", {})
 
-    assert (refused.status, refused.json["code"]) == (501, "not_implemented")
+    assert (refused.status, refused.json["code"]) == (400, "cannot_sign")
     install(None)
     await service.close()

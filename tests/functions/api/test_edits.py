@@ -188,6 +188,7 @@ class TestPatch:
             ({"rateLimit": 9, "throttleRate": 8}, {"throttleRate": 8, "rateLimit": 8}),
             ({"metadata": {"b": "2"}}, {"metadata": {"b": "2"}}),
             ({"metadata": {}}, {"metadata": {}}),
+            ({"metadata": None}, {"metadata": {}}),
         ],
     )
     async def test_an_application_changes_where_it_is_told_to(
