@@ -103,7 +103,7 @@ async def _page(make: Callable[[], Answer], request: Request) -> Answer:
 
 @cache
 def _openapi() -> Answer:
-    return Answer(200, JSON_HEADERS, document(OPERATIONS))
+    return Answer(200, JSON_HEADERS, document([one for one in OPERATIONS if not one.hidden]))
 
 
 def _pages() -> Iterator[tuple[str, Callable[[], Answer]]]:

@@ -46,7 +46,6 @@ _IDEMPOTENCY_KEY: JsonObject = {
 
 def document(operations: Sequence[Operation]) -> bytes:
     """The OpenAPI document of some operations, as JSON."""
-    operations = [operation for operation in operations if not operation.hidden]
     paths: dict[str, JsonObject] = {}
     for operation in operations:
         paths.setdefault(PREFIX + operation.path, {})[operation.method.lower()] = _described(operation)
