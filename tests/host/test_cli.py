@@ -112,7 +112,7 @@ async def test_a_token_can_be_for_the_portal_of_an_application(database: str) ->
         )
         claims = jwt.decode(finished.out.removesuffix("\n"), "x" * 32, algorithms=["HS256"])
         assert (claims["sub"], claims["org"]) == ("app_1", org)
-        assert claims["exp"] - claims["iat"] == 28 * 24 * 60 * 60
+        assert claims["exp"] - claims["nbf"] == 28 * 24 * 60 * 60
 
 
 async def test_a_portal_is_one_of_an_application(database: str) -> None:
