@@ -8,7 +8,7 @@ import azure.functions as func
 
 from functions.api.message import post_from_queue
 from shared.domain.errors import Conflict, EventIdTaken, Rejected
-from shared.domain.work import DISPATCH_QUEUE, EVENTS_QUEUE, RETRY_QUEUE, dispatch_from, retry_from
+from shared.domain.work import DISPATCH_QUEUE, EVENTS_QUEUE, RETRY_QUEUE, Resend, again_from, dispatch_from
 from shared.wiring import service
 
 CONNECTION = "ServiceBus"
@@ -46,6 +46,9 @@ async def dispatch(message: func.ServiceBusMessage) -> None:
 @blueprint.function_name("retry")
 @blueprint.service_bus_queue_trigger("message", connection=CONNECTION, queue_name=RETRY_QUEUE)
 async def retry(message: func.ServiceBusMessage) -> None:
-    """Attempt the message that the retry names at its endpoint again."""
-    work = retry_from(message.get_body())
-    await service().reattempt(work, delivery_count=message.delivery_count or 1)
+    """Attempt a message at one endpoint again: its time has come, or a person asked for it."""
+    work = again_from(message.get_body())
+    if isinstance(work, Resend):
+        await service().attempt_by_hand(work)
+    else:
+        await service().reattempt(work, delivery_count=message.delivery_count or 1)

@@ -21,10 +21,11 @@ from shared.domain.policy import Policy
 from shared.flows.accept import Accept
 from shared.flows.attempt import MakeAttempt
 from shared.flows.catalogue import Catalogue
-from shared.flows.deliver import Deliver, Reattempt
+from shared.flows.deliver import AttemptByHand, Deliver, Reattempt
 from shared.flows.directory import Directory
 from shared.flows.erase import Erase
 from shared.flows.housekeeping import Retention, Sweep
+from shared.flows.resend import SendAgain, SendExample
 from shared.ports.answers import Answers
 from shared.ports.applications import Applications
 from shared.ports.attempts import Attempts
@@ -65,6 +66,9 @@ class Service:
     deliver: Deliver
     reattempt: Reattempt
     erase: Erase
+    attempt_by_hand: AttemptByHand
+    send_again: SendAgain
+    send_example: SendExample
     sweep: Sweep
     retention: Retention
     store: SqliteStore
@@ -111,6 +115,7 @@ def compose(
     make_attempt = MakeAttempt(
         sender, store.outbox, store.endpoints, directory, clock, dice, journal, _policy(settings)
     )
+    accept = Accept(store.outbox, clock, dice, journal)
     return Service(
         settings=settings,
         clock=clock,
@@ -135,10 +140,13 @@ def compose(
             dice,
             settings.signature_type,
         ),
-        accept=Accept(store.outbox, clock, dice, journal),
+        accept=accept,
         deliver=Deliver(directory, store.messages, store.attempts, make_attempt, journal),
         reattempt=Reattempt(directory, store.messages, store.attempts, make_attempt, journal),
         erase=Erase(store.messages, store.attempts, journal),
+        attempt_by_hand=AttemptByHand(directory, store.messages, store.attempts, make_attempt, journal),
+        send_again=SendAgain(store.messages, store.endpoints, store.queue, clock, dice),
+        send_example=SendExample(store.event_types, store.endpoints, accept),
         sweep=Sweep(store.outbox, store.queue, clock, journal),
         retention=Retention(store.messages, store.answers, clock, journal),
         store=store,

@@ -31,6 +31,7 @@ REQUIRED = "x-required"
 
 # 0 can be read and is refused after that, together with what else breaks a rule.
 Rate = Annotated[int, msgspec.Meta(ge=0, le=65_535, extra_json_schema={"exclusiveMinimum": True})]
+Index = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Metadata = dict[str, str]
 Instant = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 Names = Annotated[list[str], msgspec.Meta(extra_json_schema={"minItems": 1, "uniqueItems": True})]

@@ -1,5 +1,6 @@
 """From the error tree to HTTP: the only place that maps errors to status codes and bodies."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar
@@ -9,8 +10,11 @@ import msgspec
 from functions.api.answers import JSON_HEADERS, Answer, json_answer
 from shared.domain.errors import (
     Conflict,
+    EndpointDisabled,
     EventTypeTaken,
+    HeliographError,
     Invalid,
+    NoExample,
     PayloadGone,
     TooManyKeys,
     UidTaken,
@@ -112,6 +116,13 @@ NOT_FOUND = {
     "attempt": "Message attempt not found",
 }
 
+BAD_REQUESTS: Mapping[type[HeliographError], str] = {
+    PayloadGone: "missing_payload",
+    EndpointDisabled: "endpoint_disabled",
+    NoExample: "invalid_scheme",
+    TooManyKeys: "limit_reached",
+}
+
 
 def unknown_route(path: str) -> Answer:
     """No operation has this path."""
@@ -133,10 +144,8 @@ def _status_and_words(wrong: Exception) -> tuple[int, str, str] | None:
             return wrong.status, code, detail
         case Unknown(what=what):
             return 404, "not_found", NOT_FOUND.get(what, "Entity not found")
-        case PayloadGone():
-            return 400, "missing_payload", str(wrong)
-        case TooManyKeys():
-            return 400, "limit_reached", str(wrong)
+        case PayloadGone() | EndpointDisabled() | NoExample() | TooManyKeys():
+            return 400, BAD_REQUESTS[type(wrong)], str(wrong)
         case Conflict():
             return 409, *_conflict(wrong)
         case _:

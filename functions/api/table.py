@@ -4,6 +4,7 @@ from functions.api import (
     application,
     attempt,
     authentication,
+    by_hand,
     endpoint,
     endpoint_headers,
     endpoint_secret,
@@ -24,5 +25,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *message.OPERATIONS,
     *attempt.OPERATIONS,
     *authentication.OPERATIONS,
+    *by_hand.OPERATIONS,
     *health.OPERATIONS,
 )

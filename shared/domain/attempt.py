@@ -29,13 +29,14 @@ class Attempt(msgspec.Struct, frozen=True):
     """One exchange with one endpoint about one message.
 
     Attributes:
-        id: `atmpt_…`, from the instant at which the exchange began (`timestamp`).
+        id: `atmpt_…`, from the instant of `timestamp`.
         event_type: The message's, kept here so that lists filter without the message.
         channels: The message's, likewise.
         number: Which automatic attempt of this message at this endpoint, counted from 1; 0 for a manual one.
         url: The endpoint's URL at that time.
         response_status_code: 0 when no HTTP response came.
         response: The answer's body, or the error's text.
+        timestamp: When the exchange began; of a manual attempt, when it was asked for.
         duration: From the start of the exchange to the response's headers.
         next_attempt_at: When the retry is due, in UTC; None if nothing follows.
     """

@@ -4,7 +4,9 @@ HeliographError
 ├── Rejected               the caller asked for something we will not do
 │   ├── Invalid            a value breaks a rule; says which and what to write instead
 │   ├── Unknown            there is no such thing, or not for this caller
-│   └── PayloadGone        the message is known, its payload was erased or has expired
+│   ├── PayloadGone        the message is known, its payload was erased or has expired
+│   ├── EndpointDisabled   the endpoint is known, and disabled
+│   └── NoExample          the event type is known, and its schema has no example
 ├── Conflict               somebody else got there first; reading again is safe
 │   ├── UidTaken           another application or endpoint has this uid
 │   ├── EventIdTaken       the application has a message with this eventId
@@ -68,6 +70,26 @@ class PayloadGone(Rejected):
 
     def __str__(self) -> str:
         return f"the payload of {self.message_id} was erased or has expired"
+
+
+@dataclass(eq=False)
+class EndpointDisabled(Rejected):
+    """The endpoint is known, but nothing is sent to it while it is disabled."""
+
+    endpoint_id: str
+
+    def __str__(self) -> str:
+        return f"{self.endpoint_id} is disabled; enable it first"
+
+
+@dataclass(eq=False)
+class NoExample(Rejected):
+    """The event type is known, but version 1 of its schema has no example that is an object."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f'the event type {self.name!r} has no such example: give schema "1" an object in `examples`'
 
 
 class Conflict(HeliographError):

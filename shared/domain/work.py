@@ -1,9 +1,11 @@
 """Queued work: what travels in the queues `dispatch` and `retry`.
 
-The JSON form is versioned by `schema`, so that two releases can run side by side.
+The JSON form is versioned by `schema`, so that two releases can run side by side. Two kinds of work travel in
+the queue `retry`, and `kind` says which it is.
 """
 
-from typing import TypeVar
+from datetime import datetime
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
@@ -23,6 +25,7 @@ class Dispatch(msgspec.Struct, frozen=True):
     Attributes:
         payload: The message's payload when it is small enough to travel along, else None.
         repeat: It may have been queued before, so look first at what is recorded.
+        endpoint_id: To this endpoint and no other, whatever it filters by; None is to all that want it.
     """
 
     org_id: str
@@ -32,14 +35,16 @@ class Dispatch(msgspec.Struct, frozen=True):
     channels: frozenset[str] | None = None
     payload: str | None = None
     repeat: bool = False
+    endpoint_id: str | None = None
     schema: int = SCHEMA
 
 
-class Retry(msgspec.Struct, frozen=True):
+class Retry(msgspec.Struct, frozen=True, tag_field="kind", tag="retry"):
     """Attempt one message at one endpoint again.
 
     Attributes:
         number: Which automatic attempt this will be, counted from 1; so a retry has at least 2.
+        forced: The endpoint is to get it whatever it filters by.
     """
 
     org_id: str
@@ -47,17 +52,39 @@ class Retry(msgspec.Struct, frozen=True):
     message_id: str
     endpoint_id: str
     number: int
+    forced: bool = False
     schema: int = SCHEMA
 
 
-Work = TypeVar("Work", Dispatch, Retry)
+class Resend(msgspec.Struct, frozen=True, tag_field="kind", tag="resend"):
+    """Attempt one message at one endpoint once, because a person asked for it.
+
+    Attributes:
+        attempt_id: Of the attempt that this will be; it comes along so that work which is handed over again
+            is not recorded again.
+        asked_at: The instant of `attempt_id`, in UTC.
+    """
+
+    org_id: str
+    app_id: str
+    message_id: str
+    endpoint_id: str
+    attempt_id: str
+    asked_at: datetime
+    schema: int = SCHEMA
+
+
+Again: TypeAlias = Retry | Resend
+"""What travels in the queue `retry`."""
+
+Work = TypeVar("Work", Dispatch, Again)
 
 _encoder = msgspec.json.Encoder()
 _dispatch_decoder = msgspec.json.Decoder(Dispatch)
-_retry_decoder = msgspec.json.Decoder(Retry)
+_again_decoder: msgspec.json.Decoder[Again] = msgspec.json.Decoder(Again)
 
 
-def to_body(work: Dispatch | Retry) -> bytes:
+def to_body(work: Dispatch | Again) -> bytes:
     """The work as the body of a queue message."""
     return _encoder.encode(work)
 
@@ -71,13 +98,13 @@ def dispatch_from(body: bytes) -> Dispatch:
     return _read(_dispatch_decoder, body)
 
 
-def retry_from(body: bytes) -> Retry:
-    """Read a retry.
+def again_from(body: bytes) -> Again:
+    """Read a retry or a resend.
 
     Raises:
-        ValueError: The body is not a retry of a schema that this release knows.
+        ValueError: The body is neither, or of a schema that this release does not know.
     """
-    return _read(_retry_decoder, body)
+    return _read(_again_decoder, body)
 
 
 def _read(decoder: msgspec.json.Decoder[Work], body: bytes) -> Work:

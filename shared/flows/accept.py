@@ -42,8 +42,15 @@ class Accept:
             created_at=now,
         )
 
-    async def __call__(self, message: Message, claim: Claim | None = None) -> StoredAnswer | None:
+    async def __call__(
+        self, message: Message, claim: Claim | None = None, *, endpoint_id: str | None = None
+    ) -> StoredAnswer | None:
         """Keep a prepared message.
+
+        Args:
+            message: As prepared.
+            claim: The idempotency key that it uses up.
+            endpoint_id: Deliver it to this endpoint and no other, whatever it filters by.
 
         Returns:
             None if it was accepted; the answer that the claim's key has had before, if it was not.
@@ -52,7 +59,7 @@ class Accept:
             EventIdTaken: The application has a message with this eventId.
             Unavailable: The store or the queue is out of reach or full; nothing was promised.
         """
-        answered = await self.outbox.accept(message, _dispatch_of(message), claim)
+        answered = await self.outbox.accept(message, _dispatch_of(message, endpoint_id), claim)
         if answered is None:
             self.journal.note(
                 "message.accepted",
@@ -64,7 +71,7 @@ class Accept:
         return answered
 
 
-def _dispatch_of(message: Message) -> Dispatch:
+def _dispatch_of(message: Message, endpoint_id: str | None) -> Dispatch:
     payload = message.payload
     return Dispatch(
         org_id=message.org_id,
@@ -73,6 +80,7 @@ def _dispatch_of(message: Message) -> Dispatch:
         event_type=message.event_type,
         channels=message.channels,
         payload=payload if payload is not None and _travels(payload) else None,
+        endpoint_id=endpoint_id,
     )
 
 

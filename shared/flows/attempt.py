@@ -21,12 +21,28 @@ from shared.ports.outbox import DueRetry, Outbox
 from shared.ports.sender import Outgoing, Sender
 
 
+class ByHand(msgspec.Struct, frozen=True):
+    """What makes an attempt a manual one.
+
+    Attributes:
+        attempt_id: The id that it will have.
+        asked_at: The instant of that id, in UTC.
+        pending_at: When the automatic retry is due that goes on if this attempt fails; None if none does.
+    """
+
+    attempt_id: str
+    asked_at: datetime
+    pending_at: datetime | None
+
+
 class Parcel(msgspec.Struct, frozen=True):
     """A message on its way to one endpoint.
 
     Attributes:
         payload: What is sent, byte for byte.
-        number: Which automatic attempt this is, counted from 1.
+        number: Which automatic attempt this is, counted from 1; 0 for a manual one.
+        forced: The endpoint is to get it whatever it filters by, also when it is attempted again.
+        by_hand: What makes it a manual attempt, which no retry follows; None for an automatic one.
     """
 
     message_id: str
@@ -35,6 +51,8 @@ class Parcel(msgspec.Struct, frozen=True):
     payload: bytes
     target: Target
     number: int
+    forced: bool = False
+    by_hand: ByHand | None = None
 
 
 @dataclass(frozen=True)
@@ -59,8 +77,8 @@ class MakeAttempt:
     journal: Journal
     policy: Policy
 
-    async def __call__(self, parcel: Parcel) -> None:
-        """Make the attempt.
+    async def __call__(self, parcel: Parcel) -> Verdict:
+        """Make the attempt; say what followed from the answer.
 
         Raises:
             Unavailable: It was made, but a store or queue of ours is out of reach.
@@ -70,17 +88,21 @@ class MakeAttempt:
             answer = refusal or await self.sender.send(self._outgoing(parcel, began_at))  # (2) (3)
 
         verdict = judge(answer)  # (4)
-        ended_at = self.clock.now()
-        wait = None
-        if verdict is Verdict.RETRY:
-            wait = wait_after(parcel.number, self.policy.retry_schedule, answer, ended_at, self.dice.share())
-        next_at = None if wait is None else ended_at + wait
+        next_at = self._next_at(parcel, answer) if verdict is Verdict.RETRY else None
 
         attempt = self._attempt(parcel, began_at, answer, verdict, next_at)
         await self.outbox.record(attempt, self._retry(parcel, next_at))  # (5)
         self._note(attempt, verdict)
 
         await self._draw_consequences(parcel.target, attempt, verdict)  # (6)
+        return verdict
+
+    def _next_at(self, parcel: Parcel, answer: Answer) -> datetime | None:
+        if parcel.by_hand is not None:
+            return parcel.by_hand.pending_at
+        now = self.clock.now()
+        wait = wait_after(parcel.number, self.policy.retry_schedule, answer, now, self.dice.share())
+        return None if wait is None else now + wait
 
     def _outgoing(self, parcel: Parcel, began_at: datetime) -> Outgoing:
         endpoint, names = parcel.target.endpoint, self.policy.signature_headers
@@ -103,9 +125,13 @@ class MakeAttempt:
     def _attempt(
         self, parcel: Parcel, began_at: datetime, answer: Answer, verdict: Verdict, next_at: datetime | None
     ) -> Attempt:
-        endpoint = parcel.target.endpoint
+        endpoint, by_hand = parcel.target.endpoint, parcel.by_hand
+        if by_hand is None:
+            attempt_id = ids.new_id(ids.ATTEMPT, began_at, self.dice.octets(ids.DICE_BYTES))
+        else:
+            attempt_id, began_at = by_hand.attempt_id, by_hand.asked_at
         return Attempt(
-            id=ids.new_id(ids.ATTEMPT, began_at, self.dice.octets(ids.DICE_BYTES)),
+            id=attempt_id,
             message_id=parcel.message_id,
             endpoint_id=endpoint.id,
             app_id=endpoint.app_id,
@@ -118,14 +144,14 @@ class MakeAttempt:
             response_status_code=answer.status_code,
             response=answer.body,
             duration=answer.duration,
-            trigger=Trigger.SCHEDULED,
+            trigger=Trigger.SCHEDULED if by_hand is None else Trigger.MANUAL,
             timestamp=began_at,
             next_attempt_at=next_at,
         )
 
     @staticmethod
     def _retry(parcel: Parcel, next_at: datetime | None) -> DueRetry | None:
-        if next_at is None:
+        if next_at is None or parcel.by_hand is not None:
             return None
         endpoint = parcel.target.endpoint
         retry = Retry(
@@ -134,17 +160,18 @@ class MakeAttempt:
             message_id=parcel.message_id,
             endpoint_id=endpoint.id,
             number=parcel.number + 1,
+            forced=parcel.forced,
         )
         return DueRetry(retry, next_at)
 
     async def _draw_consequences(self, target: Target, attempt: Attempt, verdict: Verdict) -> None:
-        endpoint = target.endpoint
+        endpoint, is_manual = target.endpoint, attempt.trigger is Trigger.MANUAL
         if verdict.is_success and endpoint.failing_since is not None:
             await self.endpoints.end_failing(endpoint.app_id, endpoint.id)
             self.directory.forget_targets(endpoint.app_id)
         if verdict.is_disabling:
             await self._disable(attempt, f"the receiver asked for it ({attempt.response_status_code})")
-        elif verdict is Verdict.RETRY and attempt.next_attempt_at is None:
+        elif verdict is Verdict.RETRY and attempt.next_attempt_at is None and not is_manual:
             at = attempt.timestamp
             since = await self.endpoints.begin_failing(endpoint.app_id, endpoint.id, at=at)
             self.directory.forget_targets(endpoint.app_id)

@@ -4,10 +4,15 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.domain.attempt import Status
+from shared.domain.chain import Standing, pending_at, standing
+from shared.domain.endpoint import Endpoint
 from shared.domain.errors import Unknown
 from shared.domain.matching import wants
-from shared.domain.work import Dispatch, Retry
-from shared.flows.attempt import MakeAttempt, Parcel
+from shared.domain.message import Message
+from shared.domain.verdict import Verdict
+from shared.domain.work import Again, Dispatch, Resend, Retry
+from shared.flows.attempt import ByHand, MakeAttempt, Parcel
 from shared.flows.directory import Directory, Target
 from shared.ports.attempts import Attempts
 from shared.ports.journal import Fact, Journal
@@ -18,7 +23,7 @@ from shared.ports.messages import Messages
 class Deliver:
     """Carry one message to every endpoint that wants it.
 
-    1. Find the endpoints that want it now.
+    1. Find the endpoints that want it now; if it is for one alone, that one, unless it is disabled.
     2. If this may have been done before, leave out those whose attempt is recorded.
     3. Get the payload, unless it travelled along.
     4. Attempt all of them at once; each is recorded by itself, so a slow one holds up no other.
@@ -44,7 +49,7 @@ class Deliver:
         targets = [
             target
             for target in await self.directory.targets(dispatch.org_id, dispatch.app_id)
-            if wants(target.endpoint, dispatch.event_type, dispatch.channels)
+            if _is_for(dispatch, target.endpoint)
         ]
         if targets and (dispatch.repeat or delivery_count > 1):
             recorded = await self.attempts.latest(dispatch.message_id)
@@ -60,8 +65,11 @@ class Deliver:
         await self._attempt_all(dispatch, targets, payload.encode())
 
     async def _attempt_all(self, dispatch: Dispatch, targets: Sequence[Target], payload: bytes) -> None:
+        forced = dispatch.endpoint_id is not None
         parcels = [
-            Parcel(dispatch.message_id, dispatch.event_type, dispatch.channels, payload, target, number=1)
+            Parcel(
+                dispatch.message_id, dispatch.event_type, dispatch.channels, payload, target, 1, forced=forced
+            )
             for target in targets
         ]
         if len(parcels) == 1:
@@ -69,7 +77,7 @@ class Deliver:
             return
         outcomes = await asyncio.gather(*map(self.make_attempt, parcels), return_exceptions=True)
         for outcome in outcomes:
-            if outcome is not None:
+            if isinstance(outcome, BaseException):
                 raise outcome
 
 
@@ -79,6 +87,7 @@ class Reattempt:
 
     1. Stop if this attempt or a later one is recorded. It may have been queued twice, and two chains of
        retries begin where a call outlives its lease and is made a second time: here they become one again.
+       If an attempt by hand has delivered the message meanwhile, or the chain was ended, it ends here.
     2. The endpoint must still be there and want the message; else its chain of retries ends, visibly.
     3. The payload must still be there; else the chain ends.
     4. Attempt.
@@ -100,11 +109,15 @@ class Reattempt:
         Raises:
             Unavailable: A store or queue of ours is out of reach; calling again goes on where this ended.
         """
-        latest = await self.attempts.latest(retry.message_id, endpoint_id=retry.endpoint_id)
-        if any(attempt.number >= retry.number for attempt in latest.values()):
-            self._note("retry.repeated", retry, delivery_count=delivery_count)
-            return
-        target = await self._target(retry)
+        recorded = await self.attempts.at_endpoint(retry.message_id, retry.endpoint_id)
+        match standing(recorded, retry.number):
+            case Standing.DONE:
+                self._note("retry.repeated", retry, delivery_count=delivery_count)
+                return
+            case Standing.OVER:
+                await self._end(retry, "another attempt delivered it, or ended its retries")
+                return
+        target = await _target(self.directory, retry)
         if target is None:
             await self._end(retry, "the endpoint or its application was removed")
             return
@@ -113,7 +126,7 @@ class Reattempt:
         except Unknown:
             await self._end(retry, "the message was removed")
             return
-        if not wants(target.endpoint, message.event_type, message.channels):
+        if not _still_wants(target.endpoint, retry, message):
             await self._end(retry, "the endpoint was disabled or wants other messages now")
             return
         if message.payload is None:
@@ -127,14 +140,9 @@ class Reattempt:
                 message.payload.encode(),
                 target,
                 retry.number,
+                forced=retry.forced,
             )
         )
-
-    async def _target(self, retry: Retry) -> Target | None:
-        for target in await self.directory.targets(retry.org_id, retry.app_id):
-            if target.endpoint.id == retry.endpoint_id:
-                return target
-        return None
 
     async def _end(self, retry: Retry, why: str) -> None:
         await self.attempts.end_chain(retry.message_id, retry.endpoint_id)
@@ -149,6 +157,88 @@ class Reattempt:
             number=retry.number,
             **facts,
         )
+
+
+@dataclass(frozen=True)
+class AttemptByHand:
+    """Carry one message to one endpoint once, because a person asked for it.
+
+    1. The endpoint must still be there and enabled, and the payload be there; what the endpoint filters by
+       does not count.
+    2. Stop when this attempt is recorded already.
+    3. Attempt. No retry follows it, and a failure leaves the automatic retries as they are.
+    4. If the message has arrived, or the receiver wants no more of it, its automatic retries end, visibly.
+    """
+
+    directory: Directory
+    messages: Messages
+    attempts: Attempts
+    make_attempt: MakeAttempt
+    journal: Journal
+
+    async def __call__(self, resend: Resend) -> None:
+        """Make the attempt; safe to call again.
+
+        Raises:
+            Unavailable: A store or queue of ours is out of reach; calling again goes on where this ended.
+        """
+        target = await _target(self.directory, resend)
+        if target is None or target.endpoint.disabled:
+            self._skip(resend, "the endpoint or its application was removed, or it was disabled")
+            return
+        try:
+            message = await self.messages.get(resend.app_id, resend.message_id)
+        except Unknown:
+            self._skip(resend, "the message was removed")
+            return
+        if message.payload is None:
+            self._skip(resend, "the payload is gone")
+            return
+        recorded = await self.attempts.at_endpoint(resend.message_id, resend.endpoint_id)
+        done = [attempt for attempt in recorded if attempt.id == resend.attempt_id]
+        if done:
+            is_settled = done[0].status is Status.SUCCESS
+        else:
+            parcel = Parcel(
+                message.id,
+                message.event_type,
+                message.channels,
+                message.payload.encode(),
+                target,
+                number=0,
+                by_hand=ByHand(resend.attempt_id, resend.asked_at, pending_at(recorded)),
+            )
+            is_settled = await self.make_attempt(parcel) is not Verdict.RETRY
+        if is_settled:
+            await self.attempts.end_chain(resend.message_id, resend.endpoint_id)
+
+    def _skip(self, resend: Resend, why: str) -> None:
+        self.journal.note(
+            "resend.skipped",
+            app_id=resend.app_id,
+            message_id=resend.message_id,
+            endpoint_id=resend.endpoint_id,
+            why=why,
+        )
+
+
+async def _target(directory: Directory, work: Again) -> Target | None:
+    for target in await directory.targets(work.org_id, work.app_id):
+        if target.endpoint.id == work.endpoint_id:
+            return target
+    return None
+
+
+def _is_for(dispatch: Dispatch, endpoint: Endpoint) -> bool:
+    if dispatch.endpoint_id is None:
+        return wants(endpoint, dispatch.event_type, dispatch.channels)
+    return endpoint.id == dispatch.endpoint_id and not endpoint.disabled
+
+
+def _still_wants(endpoint: Endpoint, retry: Retry, message: Message) -> bool:
+    if retry.forced:
+        return not endpoint.disabled
+    return wants(endpoint, message.event_type, message.channels)
 
 
 async def _payload(messages: Messages, dispatch: Dispatch) -> str | None:

@@ -48,13 +48,12 @@ class Attempts(Protocol):
         """Read the attempts at one endpoint by id: in the scan's order, one more than its limit."""
         ...
 
-    async def latest(self, message_id: str, *, endpoint_id: str | None = None) -> Mapping[str, Attempt]:
-        """The newest automatic attempt on a message at each endpoint that has one, by endpoint id.
+    async def latest(self, message_id: str) -> Mapping[str, Attempt]:
+        """The newest automatic attempt on a message at each endpoint that has one, by endpoint id."""
+        ...
 
-        Args:
-            message_id: The message.
-            endpoint_id: Look only at this endpoint.
-        """
+    async def at_endpoint(self, message_id: str, endpoint_id: str) -> Sequence[Attempt]:
+        """Every attempt on a message at one endpoint, in order of id."""
         ...
 
     async def count(self, endpoint_id: str, *, first: str, last: str) -> Mapping[Status, int]:

@@ -69,7 +69,7 @@ class Outbox(Protocol):
     async def unfinished(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
         """Work that was recorded before an instant and may not have been queued, oldest first.
 
-        A message without attempt is a dispatch, with `repeat` set; a failed attempt whose retry is overdue is
-        a retry. An adapter that writes both halves in one transaction has none.
+        A message without attempt is a dispatch, as it was queued but with `repeat` set; a failed attempt
+        whose retry is overdue is a retry. An adapter that writes both halves in one transaction has none.
         """
         ...

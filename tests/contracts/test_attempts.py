@@ -144,9 +144,17 @@ async def test_the_latest_is_the_newest_automatic_attempt_at_each_endpoint(store
     await recorded(stores, second, first, by_hand, elsewhere, an_attempt(a_message(ACME), ENDPOINT))
 
     assert await stores.attempts.latest(MESSAGE.id) == {ENDPOINT.id: second, OTHER_ENDPOINT.id: elsewhere}
-    assert await stores.attempts.latest(MESSAGE.id, endpoint_id=ENDPOINT.id) == {ENDPOINT.id: second}
-    assert await stores.attempts.latest(MESSAGE.id, endpoint_id="ep_none") == {}
     assert await stores.attempts.latest("msg_none") == {}
+
+
+async def test_the_attempts_at_one_endpoint_come_in_order(stores: Stores) -> None:
+    """By them it is decided whether a retry is still to be made."""
+    first = a_failed_attempt(MESSAGE, ENDPOINT)
+    by_hand = an_attempt(MESSAGE, ENDPOINT, number=0, trigger=Trigger.MANUAL, timestamp=NOON + SECOND)
+    await recorded(stores, by_hand, first, an_attempt(MESSAGE, OTHER_ENDPOINT))
+
+    assert await stores.attempts.at_endpoint(MESSAGE.id, ENDPOINT.id) == [first, by_hand]
+    assert await stores.attempts.at_endpoint("msg_none", ENDPOINT.id) == []
 
 
 async def test_ending_a_chain_leaves_no_retry_announced(stores: Stores) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.errors import EventIdTaken, Unavailable, Unknown
-from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, dispatch_from, retry_from
+from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, again_from, dispatch_from
 from shared.ports.answers import Begun
 from shared.ports.messages import MessageFilter
 from shared.ports.outbox import Claim, DueRetry
@@ -170,7 +170,7 @@ async def test_whatever_is_written_together_with_one_that_is_refused_is_kept(sto
     assert await stores.messages.get(ACME.id, other.id) == other
     assert await stores.attempts.get(attempt.message_id, attempt.id) == attempt
     retries = await queued(stores, RETRY_QUEUE)
-    assert {retry_from(retry.body) for retry in retries} == {due.retry}
+    assert {again_from(retry.body) for retry in retries} == {due.retry}
     assert [event.body for event in await queued(stores, "events")] == [b"event"]
     stores.clock.move(60 * SECOND)
     left = [dispatch_from(again.body).message_id for again in await queued(stores, DISPATCH_QUEUE)]
@@ -202,7 +202,7 @@ async def test_a_recorded_attempt_is_kept_and_its_retry_queued_for_its_time(stor
     assert await queued(stores, RETRY_QUEUE) == []
     stores.clock.move(5 * SECOND)
     (delivery,) = await queued(stores, RETRY_QUEUE)
-    assert retry_from(delivery.body) == retry
+    assert again_from(delivery.body) == retry
 
 
 async def test_a_recorded_attempt_and_its_retry_survive_a_crash(stores: Stores) -> None:
@@ -215,7 +215,7 @@ async def test_a_recorded_attempt_and_its_retry_survive_a_crash(stores: Stores) 
     assert await queued(reborn, RETRY_QUEUE) == []
     reborn.clock.move(5 * SECOND)
     (delivery,) = await queued(reborn, RETRY_QUEUE)
-    assert retry_from(delivery.body) == a_retry(attempt)
+    assert again_from(delivery.body) == a_retry(attempt)
     await reborn.close()
 
 

@@ -2,29 +2,44 @@
 
 import pytest
 
-from shared.domain.work import SCHEMA, Dispatch, Retry, dispatch_from, retry_from, to_body
+from shared.domain.work import SCHEMA, Dispatch, Resend, Retry, again_from, dispatch_from, to_body
+from tests.clock import NOON
 
 DISPATCH = Dispatch("org_1", "app_1", "msg_1", "order.paid", frozenset({"eu"}), '{"a": 1}')
 RETRY = Retry("org_1", "app_1", "msg_1", "ep_1", number=2)
+RESEND = Resend("org_1", "app_1", "msg_1", "ep_1", "atmpt_1", NOON)
 
 
 def test_work_reads_back_as_it_was_written() -> None:
     assert dispatch_from(to_body(DISPATCH)) == DISPATCH
-    assert retry_from(to_body(RETRY)) == RETRY
+    assert again_from(to_body(RETRY)) == RETRY
+    assert again_from(to_body(RESEND)) == RESEND
+
+
+def test_the_queued_form_is_what_other_releases_read() -> None:
+    """Work that waits for days is read by the release after this one."""
+    assert to_body(RETRY) == (
+        b'{"kind":"retry","org_id":"org_1","app_id":"app_1","message_id":"msg_1","endpoint_id":"ep_1",'
+        b'"number":2,"forced":false,"schema":1}'
+    )
+    assert to_body(RESEND) == (
+        b'{"kind":"resend","org_id":"org_1","app_id":"app_1","message_id":"msg_1","endpoint_id":"ep_1",'
+        b'"attempt_id":"atmpt_1","asked_at":"2026-11-24T12:00:00Z","schema":1}'
+    )
 
 
 def test_fields_of_a_later_release_are_passed_over() -> None:
     body = to_body(RETRY)[:-1] + b',"mood":"good"}'
-    assert retry_from(body) == RETRY
+    assert again_from(body) == RETRY
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", b'{"number":"two"}', b"\xff"])
 def test_what_is_no_work_of_ours_is_refused_with_a_reason(body: bytes) -> None:
     with pytest.raises(ValueError, match="not queued work of ours"):
-        retry_from(body)
+        again_from(body)
 
 
 def test_work_of_a_newer_schema_is_left_to_the_newer_release() -> None:
     body = to_body(RETRY).replace(f'"schema":{SCHEMA}'.encode(), b'"schema":99')
     with pytest.raises(ValueError, match="queued by a newer release: schema 99"):
-        retry_from(body)
+        again_from(body)

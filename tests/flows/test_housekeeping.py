@@ -8,8 +8,8 @@ from shared.domain.application import Application
 from shared.domain.work import Dispatch, Retry
 from shared.flows.housekeeping import STRANDED_AFTER, Retention, Sweep
 from shared.ports.outbox import Outbox
-from tests.flows.walk import Walk, answer
-from tests.makers import an_answer
+from tests.flows.walk import Walk
+from tests.makers import a_failed_attempt, an_answer
 
 
 class TwoServices:
@@ -44,9 +44,9 @@ async def test_what_was_stored_and_never_queued_is_delivered_once(
 
 
 async def test_a_retry_that_was_never_queued_is_made(walk: Walk, application: Application) -> None:
-    endpoint = await walk.has_endpoint(application)
-    walk.receiver.first.append(answer(500, webhook_delivery="abort-message"))
     sent = await walk.posts(application)
+    endpoint = await walk.has_endpoint(application)
+    await walk.service.store.outbox.record(a_failed_attempt(sent, endpoint), None)
     lost = Retry(sent.org_id, sent.app_id, sent.id, endpoint.id, number=2)
     sweep = replace_outbox(walk, [lost])
 

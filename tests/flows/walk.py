@@ -22,7 +22,7 @@ from shared.domain.errors import Unavailable
 from shared.domain.message import Message, NewMessage
 from shared.domain.paging import TimeQuery, scan_by_time
 from shared.domain.verdict import Answer, Failure
-from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, dispatch_from, retry_from
+from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Resend, again_from, dispatch_from
 from shared.ports.attempts import AttemptFilter
 from shared.ports.journal import Fact
 from shared.ports.queue import Delivery
@@ -178,8 +178,10 @@ class Walk:
         try:
             if delivery.queue == DISPATCH_QUEUE:
                 await self.service.deliver(dispatch_from(delivery.body), delivery_count=count)
+            elif isinstance(work := again_from(delivery.body), Resend):
+                await self.service.attempt_by_hand(work)
             else:
-                await self.service.reattempt(retry_from(delivery.body), delivery_count=count)
+                await self.service.reattempt(work, delivery_count=count)
         except Unavailable:
             await self.service.consumer.abandon(delivery)
         else:

@@ -28,7 +28,7 @@ _SELECT = f"SELECT {_COLUMNS} FROM attempt t"
 # Beside max() SQLite shows the columns of the row that has it.
 _LATEST = (
     f"SELECT {_COLUMNS}, max(t.id) FROM attempt t"
-    f" WHERE t.message_id = ? AND t.trigger_type = {Trigger.SCHEDULED:d}"
+    f" WHERE t.message_id = ? AND t.trigger_type = {Trigger.SCHEDULED:d} GROUP BY t.endpoint_id"
 )
 
 # Naming every status and class makes it a few ranges of the index, and nothing but the index.
@@ -85,12 +85,12 @@ class SqliteAttempts:
         values = [value for status, code in ranges for value in (endpoint_id, status, code, *parameters)]
         return await self._read(sql, tuple(values))
 
-    async def latest(self, message_id: str, *, endpoint_id: str | None = None) -> Mapping[str, Attempt]:
-        condition, parameters = (
-            ("", ()) if endpoint_id is None else (" AND t.endpoint_id = ?", (endpoint_id,))
-        )
-        sql = f"{_LATEST}{condition} GROUP BY t.endpoint_id"
-        return {attempt.endpoint_id: attempt for attempt in await self._read(sql, (message_id, *parameters))}
+    async def latest(self, message_id: str) -> Mapping[str, Attempt]:
+        return {attempt.endpoint_id: attempt for attempt in await self._read(_LATEST, (message_id,))}
+
+    async def at_endpoint(self, message_id: str, endpoint_id: str) -> Sequence[Attempt]:
+        sql = f"{_SELECT} WHERE t.message_id = ? AND t.endpoint_id = ? ORDER BY t.id"
+        return await self._read(sql, (message_id, endpoint_id))
 
     async def count(self, endpoint_id: str, *, first: str, last: str) -> Mapping[Status, int]:
         def look(connection: sqlite3.Connection) -> Mapping[Status, int]:
