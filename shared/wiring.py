@@ -30,6 +30,7 @@ from shared.ports.answers import Answers
 from shared.ports.applications import Applications
 from shared.ports.attempts import Attempts
 from shared.ports.clock import Clock
+from shared.ports.destinations import Destinations
 from shared.ports.dice import Dice
 from shared.ports.endpoints import Endpoints
 from shared.ports.event_types import EventTypes
@@ -57,6 +58,7 @@ class Service:
     endpoints: Endpoints
     messages: Messages
     attempts: Attempts
+    destinations: Destinations
     answers: Answers
     queue: Queue
     consumer: Consumer
@@ -126,6 +128,7 @@ def compose(
         endpoints=store.endpoints,
         messages=store.messages,
         attempts=store.attempts,
+        destinations=store.destinations,
         answers=store.answers,
         queue=store.queue,
         consumer=store.queue,

@@ -1,12 +1,14 @@
 """Attempts: what came of every exchange with a receiver."""
 
+from dataclasses import replace
 from enum import IntEnum, StrEnum
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from functions.api import atoms
 from functions.api.answers import NO_CONTENT, Answer, json_answer
+from functions.api.message import MessageOut, hidden, message_out
 from functions.api.operations import Access, Call, NoBody, operation
 from functions.api.queries import (
     AttemptIterator,
@@ -20,7 +22,8 @@ from functions.api.queries import (
 from functions.api.shapes import ListResponse, list_answer
 from shared.domain import ids
 from shared.domain.attempt import Attempt, Status
-from shared.domain.paging import page_of, scan_by_time
+from shared.domain.message import Message
+from shared.domain.paging import Page, page_of, scan_by_time
 from shared.domain.timestamps import to_wire
 from shared.ports.attempts import AttemptFilter
 
@@ -61,6 +64,7 @@ class MessageAttemptOut(msgspec.Struct, kw_only=True, rename="camel"):
         response_status_code: 0 means that no HTTP response came.
         status: What came of it.
         trigger_type: Whether its time had come, or a person asked for it.
+        msg: The message, if it was asked for.
     """
 
     id: str
@@ -74,6 +78,7 @@ class MessageAttemptOut(msgspec.Struct, kw_only=True, rename="camel"):
     status_text: MessageStatusText
     trigger_type: MessageAttemptTriggerType
     timestamp: atoms.Instant
+    msg: MessageOut | msgspec.UnsetType = msgspec.UNSET
 
 
 class ListResponseMessageAttemptOut(ListResponse[MessageAttemptOut]):
@@ -89,7 +94,12 @@ StatusCodeClass = Annotated[
 
 
 class ByEndpointQuery(TimedQuery, frozen=True):
-    """Which attempts to list, the newest first."""
+    """Which attempts to list, the newest first.
+
+    Attributes:
+        with_msg: Show the message of each, too.
+        expanded_statuses: Show attempts that were called off as such, and not as successes.
+    """
 
     iterator: AttemptIterator | None = None
     status: RawStatus | None = None
@@ -97,6 +107,8 @@ class ByEndpointQuery(TimedQuery, frozen=True):
     channel: Channel | None = None
     event_types: EventTypeNames | None = None
     with_content: Flag = True
+    with_msg: Flag = False
+    expanded_statuses: Flag = False
 
     def only(self, endpoint_id: str | None = None) -> AttemptFilter:
         """The part that says which attempts of the window are wanted."""
@@ -107,6 +119,9 @@ class ByEndpointQuery(TimedQuery, frozen=True):
             event_types=self.event_types,
             endpoint_id=endpoint_id,
         )
+
+
+AttemptsQuery = TypeVar("AttemptsQuery", bound=ByEndpointQuery)
 
 
 class ByMessageQuery(ByEndpointQuery, frozen=True):
@@ -121,20 +136,46 @@ async def list_by_endpoint(call: Call[ByEndpointQuery, NoBody]) -> Answer:
     endpoint = await service.endpoints.get(call.application.id, call.path["endpoint_id"])
     scan = scan_by_time(query.window(query.iterator), ids.ATTEMPT, service.clock.now())
     rows = await service.attempts.of_endpoint(endpoint.id, scan, query.only())
-    page = page_of(rows, scan, lambda row: row.id)
-    return list_answer(ListResponseMessageAttemptOut, page, _out if query.with_content else _out_hidden)
+    return await _listed(call, page_of(rows, scan, lambda row: row.id))
 
 
 async def list_by_message(call: Call[ByMessageQuery, NoBody]) -> Answer:
     """List the attempts on one message."""
+    return await _listed_by_message(call, call.query.endpoint_id)
+
+
+async def list_by_destination(call: Call[ByEndpointQuery, NoBody]) -> Answer:
+    """List the attempts on one message at one endpoint."""
+    return await _listed_by_message(call, call.path["endpoint_id"])
+
+
+async def _listed_by_message(call: Call[AttemptsQuery, NoBody], wanted: str | None) -> Answer:
     service, query, app_id = call.service, call.query, call.application.id
     message = await service.messages.get(app_id, call.path["msg_id"])
-    wanted = query.endpoint_id
     endpoint_id = None if wanted is None else (await service.endpoints.get(app_id, wanted)).id
     scan = scan_by_time(query.window(query.iterator), ids.ATTEMPT, service.clock.now())
     rows = await service.attempts.of_message(message.id, scan, query.only(endpoint_id))
-    page = page_of(rows, scan, lambda row: row.id)
-    return list_answer(ListResponseMessageAttemptOut, page, _out if query.with_content else _out_hidden)
+    return await _listed(call, page_of(rows, scan, lambda row: row.id))
+
+
+async def _listed(call: Call[AttemptsQuery, NoBody], page: Page[Attempt]) -> Answer:
+    """Answer with a page of attempts, as its query wants them shown."""
+    query, found = call.query, dict[str, Message]()
+    if query.with_msg:
+        wanted = {attempt.message_id for attempt in page.rows}
+        messages = call.service.messages
+        found = {**await messages.several(call.application.id, wanted, payloads=query.with_content)}
+    shown = message_out if query.with_content else hidden
+
+    def out(attempt: Attempt) -> MessageAttemptOut:
+        made = _out(attempt)
+        if not query.with_content:
+            made.response = HIDDEN_RESPONSE
+        if attempt.message_id in found:
+            made.msg = shown(found[attempt.message_id])
+        return made
+
+    return list_answer(ListResponseMessageAttemptOut, page, out)
 
 
 async def get(call: Call[NoQuery, NoBody]) -> Answer:
@@ -167,10 +208,6 @@ def _out(attempt: Attempt) -> MessageAttemptOut:
     )
 
 
-def _out_hidden(attempt: Attempt) -> MessageAttemptOut:
-    return msgspec.structs.replace(_out(attempt), response=HIDDEN_RESPONSE)
-
-
 OPERATIONS = (
     operation(
         "v1.message-attempt.list-by-endpoint",
@@ -199,5 +236,25 @@ OPERATIONS = (
         Access.ORGANIZATION,
         expunge_content,
         {204: None},
+    ),
+    replace(
+        operation(
+            "v1.message-attempt.list-by-msg-deprecated",
+            "GET /app/{app_id}/msg/{msg_id}/attempt",
+            Access.APPLICATION,
+            list_by_message,
+            {200: ListResponseMessageAttemptOut},
+        ),
+        hidden=True,
+    ),
+    replace(
+        operation(
+            "v1.message-attempt.list-by-endpoint-deprecated",
+            "GET /app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/attempt",
+            Access.APPLICATION,
+            list_by_destination,
+            {200: ListResponseMessageAttemptOut},
+        ),
+        hidden=True,
     ),
 )

@@ -131,7 +131,7 @@ async def post(
         Unavailable: Nothing was accepted.
     """
     message = service.accept.prepare(application, new)
-    answer = Answer(202, JSON_HEADERS, _encode(_out(message) if show else hidden(message)))
+    answer = Answer(202, JSON_HEADERS, _encode(message_out(message) if show else hidden(message)))
     claim = None if key is None else Claim(key, answer, message.created_at + KEEP)
     return await service.accept(message, claim) or answer
 
@@ -166,13 +166,13 @@ async def list_all(call: Call[ListQuery, NoBody]) -> Answer:
     scan = scan_by_time(query.window(query.iterator), ids.MESSAGE, service.clock.now())
     only = MessageFilter(query.channel, query.event_types, payloads=query.with_content)
     page = page_of(await service.messages.scan(call.application.id, scan, only), scan, lambda row: row.id)
-    return list_answer(ListResponseMessageOut, page, _out if query.with_content else hidden)
+    return list_answer(ListResponseMessageOut, page, message_out if query.with_content else hidden)
 
 
 async def get(call: Call[ContentQuery, NoBody]) -> Answer:
     """Get a message by its id or eventId."""
     message = await call.service.messages.get(call.application.id, call.path["msg_id"])
-    return json_answer(200, _out(message) if call.query.with_content else hidden(message))
+    return json_answer(200, message_out(message) if call.query.with_content else hidden(message))
 
 
 async def expunge_content(call: Call[NoQuery, NoBody]) -> Answer:
@@ -181,7 +181,8 @@ async def expunge_content(call: Call[NoQuery, NoBody]) -> Answer:
     return NO_CONTENT
 
 
-def _out(message: Message) -> MessageOut:
+def message_out(message: Message) -> MessageOut:
+    """A message as it is shown, with its payload if that is still there."""
     text = message.payload
     return _shown(message, PAYLOAD_GONE if text is None else msgspec.Raw(compact(text)))
 

@@ -5,6 +5,7 @@ from functions.api import (
     attempt,
     authentication,
     by_hand,
+    destination,
     endpoint,
     endpoint_headers,
     endpoint_secret,
@@ -26,5 +27,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *attempt.OPERATIONS,
     *authentication.OPERATIONS,
     *by_hand.OPERATIONS,
+    *destination.OPERATIONS,
     *health.OPERATIONS,
 )

@@ -35,6 +35,17 @@ def standing(attempts: Sequence[Attempt], number: int) -> Standing:
     return Standing.DUE if is_announced else Standing.OVER
 
 
+def message_status(attempts: Sequence[Attempt]) -> Status:
+    """How a message stands at an endpoint: it arrived, a retry follows, or it was given up.
+
+    Args:
+        attempts: As for `standing`.
+    """
+    if any(attempt.status is Status.SUCCESS for attempt in attempts):
+        return Status.SUCCESS
+    return Status.FAIL if pending_at(attempts) is None else Status.SENDING
+
+
 def pending_at(attempts: Sequence[Attempt]) -> datetime | None:
     """When the next retry of a chain is due; None if none follows.
 

@@ -8,7 +8,7 @@ Two families of lists:
 - by time (messages, attempts), newest first, within a window of 90 days: `scan_by_time`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -41,6 +41,15 @@ class Scan:
     descending: bool
     limit: int
     reverse: bool = False
+
+    def of(self, keys: Iterable[str]) -> Sequence[str]:
+        """Those of some keys that it finds, in its order, one more than its limit."""
+        within = (
+            key
+            for key in keys
+            if (self.above is None or key > self.above) and (self.below is None or key < self.below)
+        )
+        return sorted(within, reverse=self.descending)[: self.limit + 1]
 
 
 @dataclass(frozen=True, slots=True)

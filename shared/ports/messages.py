@@ -1,6 +1,6 @@
 """The messages of all applications. New ones come in through `shared.ports.outbox.Outbox.accept`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -42,6 +42,16 @@ class Messages(Protocol):
 
     async def scan(self, app_id: str, scan: Scan, only: MessageFilter) -> Sequence[Message]:
         """Read by id: in the scan's order, one more than its limit."""
+        ...
+
+    async def several(self, app_id: str, ids: Collection[str], *, payloads: bool) -> Mapping[str, Message]:
+        """Read those of some messages that the application has, by id.
+
+        Args:
+            app_id: The application.
+            ids: Of the messages.
+            payloads: Read the payloads too; without them every `payload` is None.
+        """
         ...
 
     async def erase_payload(self, app_id: str, key: str) -> None:

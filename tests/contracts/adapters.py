@@ -18,6 +18,7 @@ from shared.ports.answers import Answers
 from shared.ports.applications import Applications
 from shared.ports.attempts import Attempts
 from shared.ports.clock import Clock
+from shared.ports.destinations import Destinations
 from shared.ports.dice import Dice
 from shared.ports.endpoints import Endpoints
 from shared.ports.event_types import EventTypes
@@ -46,6 +47,7 @@ class Stores:
     endpoints: Endpoints
     messages: Messages
     attempts: Attempts
+    destinations: Destinations
     answers: Answers
     outbox: Outbox
     queue: Queue
@@ -71,6 +73,7 @@ async def sqlite(folder: Path, clock: MovedClock) -> Stores:
         endpoints=store.endpoints,
         messages=store.messages,
         attempts=store.attempts,
+        destinations=store.destinations,
         answers=store.answers,
         outbox=store.outbox,
         queue=store.queue,

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import structs
 
 from shared.domain.errors import Unavailable, Unknown
@@ -97,6 +98,48 @@ async def test_a_scan_reads_its_range_in_its_order_and_one_more_than_its_limit(
     found = await stores.messages.scan(ACME.id, scan, ANY)
 
     assert [message.id for message in found] == expected(KEYS, scan)
+
+
+MANY = [f"msg_{letter}" for letter in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+TYPES = ["invoice.paid", "invoice.paid", "invoice.paid", "invoice.refunded", "user.made"]
+
+
+@on_one_store
+@given(
+    scan=scans(MANY),
+    channel=st.sampled_from([None, "eu"]),
+    event_types=st.none() | st.frozensets(st.sampled_from([*TYPES, "none"])),
+)
+async def test_a_filter_changes_nothing_about_range_order_and_limit(
+    stores: Stores, scan: Scan, channel: str | None, event_types: frozenset[str] | None
+) -> None:
+    """Whatever is common or rare, and however long the page."""
+    if not await stores.messages.scan(ACME.id, EVERYTHING, ANY):
+        for place, key in enumerate(MANY):
+            channels = frozenset({"eu", "us"}) if place % 3 else None
+            event_type = TYPES[place % len(TYPES)]
+            await accepted(stores, a_message(ACME, id=key, event_type=event_type, channels=channels))
+
+    found = await stores.messages.scan(ACME.id, scan, MessageFilter(channel, event_types))
+
+    wanted = [
+        key
+        for place, key in enumerate(MANY)
+        if (channel is None or place % 3)
+        and (event_types is None or TYPES[place % len(TYPES)] in event_types)
+    ]
+    assert [message.id for message in found] == expected(wanted, scan)
+
+
+async def test_several_messages_are_read_at_once(stores: Stores) -> None:
+    here, there = a_message(ACME), a_message(OTHER)
+    await accepted(stores, here, there)
+    ids = {here.id, there.id, "msg_none"}
+
+    assert await stores.messages.several(ACME.id, ids, payloads=True) == {here.id: here}
+    bare = await stores.messages.several(ACME.id, ids, payloads=False)
+    assert bare[here.id].payload is None
+    assert await stores.messages.several(ACME.id, [], payloads=True) == {}
 
 
 async def test_a_payload_is_gone_at_its_instant_though_nobody_has_erased_it_yet(

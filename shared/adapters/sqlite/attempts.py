@@ -3,15 +3,18 @@
 # ruff: noqa: S608 - statements are put together from names of ours; what callers say travels as parameters
 
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from itertools import product
 from typing import Any
 
 from shared.adapters.sqlite import columns
+from shared.adapters.sqlite.merge import Ranges, one_moment
 from shared.adapters.sqlite.readers import Readers
+from shared.adapters.sqlite.rows import STANDING_CHANNEL
 from shared.adapters.sqlite.writer import Writer
 from shared.domain.attempt import ERASED_RESPONSE, Attempt, Status, Trigger
+from shared.domain.chain import message_status
 from shared.domain.errors import Unknown
 from shared.domain.paging import Scan
 from shared.ports.attempts import AttemptFilter
@@ -25,17 +28,22 @@ _COLUMNS = (
 )
 _SELECT = f"SELECT {_COLUMNS} FROM attempt t"
 
-# Beside max() SQLite shows the columns of the row that has it.
-_LATEST = (
-    f"SELECT {_COLUMNS}, max(t.id) FROM attempt t"
-    f" WHERE t.message_id = ? AND t.trigger_type = {Trigger.SCHEDULED:d} GROUP BY t.endpoint_id"
-)
+_ONE = f"{_SELECT} WHERE t.message_id = ? AND t.id = ?"
+_AT_ENDPOINT = f"{_SELECT} WHERE t.message_id = ? AND t.endpoint_id = ? ORDER BY t.id"
+_STANDINGS = f"({Status.SUCCESS:d}, {Status.FAIL:d}, {Status.SENDING:d})"
 
-# Naming every status and class makes it a few ranges of the index, and nothing but the index.
+_FACETS = ("event_type", "status", "code_class")
+_BY_ENDPOINT = Ranges("attempt INDEXED BY attempt_endpoint", ("endpoint_id",), _FACETS, "id", "message_id")
+_BY_CHANNEL = Ranges("attempt_channel", ("endpoint_id", "channel"), _FACETS, "id", "message_id")
+
+# Beside max() SQLite shows the columns of the row that has it.
+_OF_MESSAGE = f"SELECT {_COLUMNS}, max(t.id) FROM attempt t WHERE t.message_id = ?"
+_LATEST = f"{_OF_MESSAGE} AND t.trigger_type = {Trigger.SCHEDULED:d} GROUP BY t.endpoint_id"
+_NEWEST = f"{_OF_MESSAGE} GROUP BY t.endpoint_id"
+
 _COUNT = (
-    "SELECT status, count(*) FROM attempt WHERE endpoint_id = ?"
-    f" AND status IN ({', '.join(str(int(status)) for status in Status)})"
-    f" AND code_class IN ({', '.join(map(str, CODE_CLASSES))}) AND id BETWEEN ? AND ? GROUP BY status"
+    "SELECT count(*) FROM attempt INDEXED BY attempt_endpoint"
+    " WHERE endpoint_id = ? AND event_type = ? AND status = ? AND code_class = ? AND id BETWEEN ? AND ?"
 )
 
 
@@ -47,7 +55,7 @@ class SqliteAttempts:
         self._readers = readers
 
     async def get(self, message_id: str, attempt_id: str) -> Attempt:
-        found = await self._read(f"{_SELECT} WHERE t.message_id = ? AND t.id = ?", (message_id, attempt_id))
+        found = await self._read(_ONE, (message_id, attempt_id))
         if not found:
             raise Unknown("attempt", attempt_id)
         return found[0]
@@ -63,39 +71,41 @@ class SqliteAttempts:
     async def of_endpoint(self, endpoint_id: str, scan: Scan, only: AttemptFilter) -> Sequence[Attempt]:
         if only.endpoint_id not in {None, endpoint_id}:
             return []
-        statuses = [only.status] if only.status is not None else [Status.SUCCESS, Status.FAIL]
-        classes = [only.status_code_class] if only.status_code_class is not None else CODE_CLASSES
-        condition, parameters = columns.within(scan, "t.id")
-        for part, values in _conditions(AttemptFilter(channel=only.channel, event_types=only.event_types)):
-            condition += part
-            parameters += values
-        order = columns.in_order(scan, "id")
-        # One range of the index for each status and class, merged: each is read only as far as the page goes.
-        one = (
-            "SELECT * FROM (SELECT t.message_id, t.id FROM attempt t"
-            f" WHERE t.endpoint_id = ? AND t.status = ? AND t.code_class = ?{condition}{order})"
+        statuses = None if only.status is None else (only.status,)
+        classes = None if only.status_code_class is None else (only.status_code_class,)
+        wanted = (only.event_types, statuses, classes)
+        ranges, owner = (
+            (_BY_ENDPOINT, (endpoint_id,))
+            if only.channel is None
+            else (_BY_CHANNEL, (endpoint_id, only.channel))
         )
-        ranges = list(product(statuses, classes))
-        sql = (
-            f"WITH found AS ({' UNION ALL '.join([one] * len(ranges))}{order})"
-            f" SELECT {_COLUMNS} FROM found"
-            " JOIN attempt t ON t.message_id = found.message_id AND t.id = found.id"
-            f" {columns.in_order(scan, 'found.id')}"
-        )
-        values = [value for status, code in ranges for value in (endpoint_id, status, code, *parameters)]
-        return await self._read(sql, tuple(values))
+
+        def look(connection: sqlite3.Connection) -> Sequence[Attempt]:
+            with one_moment(connection):
+                found = ranges.read(connection, owner, wanted, scan)
+                return [
+                    attempt
+                    for attempt_id, message_id in found
+                    for attempt in _found(connection, _ONE, (message_id, attempt_id))
+                ]
+
+        return await self._readers.run(look)
 
     async def latest(self, message_id: str) -> Mapping[str, Attempt]:
         return {attempt.endpoint_id: attempt for attempt in await self._read(_LATEST, (message_id,))}
 
     async def at_endpoint(self, message_id: str, endpoint_id: str) -> Sequence[Attempt]:
-        sql = f"{_SELECT} WHERE t.message_id = ? AND t.endpoint_id = ? ORDER BY t.id"
-        return await self._read(sql, (message_id, endpoint_id))
+        return await self._read(_AT_ENDPOINT, (message_id, endpoint_id))
 
     async def count(self, endpoint_id: str, *, first: str, last: str) -> Mapping[Status, int]:
         def look(connection: sqlite3.Connection) -> Mapping[Status, int]:
-            rows = connection.execute(_COUNT, (endpoint_id, first, last))
-            return {Status(status): count for status, count in rows}
+            counts = Counter[Status]()
+            with one_moment(connection):
+                # Range by range: nothing is read but the part of the index that is counted.
+                for facets in _BY_ENDPOINT.combinations(connection, (endpoint_id,), (None, None, None)):
+                    row = connection.execute(_COUNT, (endpoint_id, *facets, first, last)).fetchone()
+                    counts[Status(facets[1])] += row[0]
+            return +counts
 
         return await self._readers.run(look)
 
@@ -116,14 +126,44 @@ class SqliteAttempts:
                 "UPDATE attempt SET next_attempt_at = NULL WHERE message_id = ? AND endpoint_id = ?",
                 (message_id, endpoint_id),
             )
+            settle(connection, message_id, endpoint_id)
 
         await self._writer.run(clear)
 
     async def _read(self, sql: str, parameters: columns.Row) -> Sequence[Attempt]:
         def look(connection: sqlite3.Connection) -> Sequence[Attempt]:
-            return [_attempt(row) for row in connection.execute(sql, parameters)]
+            return _found(connection, sql, parameters)
 
         return await self._readers.run(look)
+
+
+def settle(connection: sqlite3.Connection, message_id: str, endpoint_id: str) -> None:
+    """Have the newest attempt on a message at an endpoint say how the message stands there, and no other."""
+    attempts = _found(connection, _AT_ENDPOINT, (message_id, endpoint_id))
+    if not attempts:
+        return
+    newest, standing = attempts[-1], message_status(attempts)
+    connection.execute(
+        "UPDATE attempt SET standing = CASE id WHEN ? THEN ? END WHERE message_id = ? AND endpoint_id = ?",
+        (newest.id, standing, message_id, endpoint_id),
+    )
+    for channel in newest.channels or ():
+        place = (endpoint_id, channel, newest.event_type)
+        connection.execute(
+            "DELETE FROM standing_channel WHERE endpoint_id = ? AND channel = ? AND event_type = ?"
+            f" AND standing IN {_STANDINGS} AND message_id = ?",
+            (*place, message_id),
+        )
+        STANDING_CHANNEL.insert(connection, (*place, standing, message_id, newest.id))
+
+
+def newest_at_endpoints(connection: sqlite3.Connection, message_id: str) -> Sequence[Attempt]:
+    """The newest attempt on a message at each endpoint that has one, manual ones too."""
+    return _found(connection, _NEWEST, (message_id,))
+
+
+def _found(connection: sqlite3.Connection, sql: str, parameters: columns.Row) -> Sequence[Attempt]:
+    return [_attempt(row) for row in connection.execute(sql, parameters)]
 
 
 def code_class(code: int) -> int:

@@ -3,10 +3,11 @@
 # ruff: noqa: S608 - statements are put together from names of ours; what callers say travels as parameters
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from shared.adapters.sqlite import columns
+from shared.adapters.sqlite.merge import Ranges, one_moment
 from shared.adapters.sqlite.readers import Readers
 from shared.adapters.sqlite.writer import Writer
 from shared.domain.errors import Unknown
@@ -23,7 +24,8 @@ _WITH_PAYLOAD = (
     f"SELECT {_COLUMNS}, c.payload FROM message m"
     " LEFT JOIN content c ON c.seq = m.content AND c.expires_at > ?"
 )
-_ON_CHANNEL = " AND EXISTS (SELECT 1 FROM json_each(m.channels) WHERE value = ?)"
+_BY_TYPE = Ranges("message INDEXED BY message_type", ("app_id",), ("event_type",), "id", "id")
+_BY_CHANNEL = Ranges("message_channel", ("app_id", "channel"), ("event_type",), "id", "id")
 
 
 class SqliteMessages:
@@ -48,19 +50,32 @@ class SqliteMessages:
         return await self._readers.run(look)
 
     async def scan(self, app_id: str, scan: Scan, only: MessageFilter) -> Sequence[Message]:
-        select, now = (_WITH_PAYLOAD, [columns.micros(self._clock.now())]) if only.payloads else (_BARE, [])
-        condition, parameters = columns.within(scan, "m.id")
-        if only.channel is not None:
-            condition += _ON_CHANNEL
-            parameters.append(only.channel)
-        if only.event_types is not None:
-            one, names = columns.any_of("m.event_type", only.event_types)
-            condition += f" AND {one}"
-            parameters += names
-        sql = f"{select} WHERE m.app_id = ?{condition}{columns.in_order(scan, 'm.id')}"
+        now = self._clock.now()
+        if only.channel is None and only.event_types is None:
+            select, first = _select(app_id, now if only.payloads else None)
+            condition, parameters = columns.within(scan, "m.id")
+            sql = f"{select}{condition}{columns.in_order(scan, 'm.id')}"
 
-        def look(connection: sqlite3.Connection) -> Sequence[Message]:
-            return [_message(row) for row in connection.execute(sql, (*now, app_id, *parameters))]
+            def look(connection: sqlite3.Connection) -> Sequence[Message]:
+                return [_message(row) for row in connection.execute(sql, (*first, *parameters))]
+
+            return await self._readers.run(look)
+        ranges, owner = (
+            (_BY_TYPE, (app_id,)) if only.channel is None else (_BY_CHANNEL, (app_id, only.channel))
+        )
+
+        def filtered(connection: sqlite3.Connection) -> Sequence[Message]:
+            with one_moment(connection):
+                found = [key for key, _ in ranges.read(connection, owner, (only.event_types,), scan)]
+                return read(connection, app_id, found, payloads_at=now if only.payloads else None)
+
+        return await self._readers.run(filtered)
+
+    async def several(self, app_id: str, ids: Collection[str], *, payloads: bool) -> Mapping[str, Message]:
+        now = self._clock.now() if payloads else None
+
+        def look(connection: sqlite3.Connection) -> Mapping[str, Message]:
+            return {message.id: message for message in read(connection, app_id, ids, payloads_at=now)}
 
         return await self._readers.run(look)
 
@@ -85,6 +100,29 @@ class SqliteMessages:
             ).rowcount
 
         return await self._writer.run(erase)
+
+
+def read(
+    connection: sqlite3.Connection, app_id: str, ids: Iterable[str], *, payloads_at: datetime | None
+) -> Sequence[Message]:
+    """Read those of some messages that an application has, in the order of their ids.
+
+    Args:
+        connection: A reader's.
+        app_id: The application.
+        ids: Of the messages.
+        payloads_at: Show payloads that have not expired at this instant; None shows none.
+    """
+    select, first = _select(app_id, payloads_at)
+    rows = (connection.execute(f"{select} AND m.id = ?", (*first, key)).fetchone() for key in ids)
+    return [_message(row) for row in rows if row is not None]
+
+
+def _select(app_id: str, payloads_at: datetime | None) -> tuple[str, columns.Row]:
+    """What begins a statement that reads an application's messages, and its parameters."""
+    if payloads_at is None:
+        return f"{_BARE} WHERE m.app_id = ?", (app_id,)
+    return f"{_WITH_PAYLOAD} WHERE m.app_id = ?", (columns.micros(payloads_at), app_id)
 
 
 def _message(row: tuple[str, str, str, str, str | None, str | None, int, int, str | None]) -> Message:

@@ -7,19 +7,32 @@ from datetime import datetime
 from msgspec import structs
 
 from shared.adapters.sqlite import answers, columns
-from shared.adapters.sqlite.attempts import code_class
+from shared.adapters.sqlite.attempts import code_class, settle
 from shared.adapters.sqlite.columns import Row
 from shared.adapters.sqlite.lines import Lines
-from shared.adapters.sqlite.rows import ANSWER, ATTEMPT, CONTENT, MESSAGE, Table
+from shared.adapters.sqlite.rows import (
+    ANSWER,
+    ATTEMPT,
+    ATTEMPT_CHANNEL,
+    CONTENT,
+    MESSAGE,
+    MESSAGE_CHANNEL,
+    STANDING_CHANNEL,
+    Table,
+)
 from shared.adapters.sqlite.work import Payload
 from shared.adapters.sqlite.writer import Operation, Writer
-from shared.domain.attempt import Attempt
+from shared.domain.attempt import Attempt, Status
 from shared.domain.errors import EventIdTaken
 from shared.domain.message import Message
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Dispatch, Retry, to_body
 from shared.ports.answers import StoredAnswer
 from shared.ports.clock import Clock
 from shared.ports.outbox import Claim, DueRetry
+
+FIRST = 1
+"""The number of an attempt that has no other before it. It is written together with everybody else's, without
+a look at what is there; after a later or a manual one it has to be seen how the message stands."""
 
 
 class SqliteOutbox:
@@ -39,7 +52,7 @@ class SqliteOutbox:
         if dispatch.payload is not None:
             payload = Payload(content, to_body(structs.replace(dispatch, payload=None)))
         entry = self._lines.of(DISPATCH_QUEUE).enter(to_body(dispatch), at=now, payload=payload)
-        rows = [*_message_rows(message, content), entry.row]
+        rows = [*message_rows(message, content), entry.row]
         if claim is not None:
             rows.append((ANSWER, answers.row_of(claim.key, claim.answer, claim.expires_at)))
 
@@ -61,21 +74,24 @@ class SqliteOutbox:
         return await entry.written_by(self._writer, Operation(alone, together=rows))
 
     async def record(self, attempt: Attempt, retry: DueRetry | None) -> None:
-        rows: list[tuple[Table, Row]] = [(ATTEMPT, _attempt_row(attempt))]
+        rows = [*attempt_rows(attempt)]
         entry = None
         if retry is not None:
             body = to_body(retry.retry)
             entry = self._lines.of(RETRY_QUEUE).enter(body, at=self._clock.now(), due_at=retry.due_at)
             rows.append(entry.row)
+        is_first = attempt.number == FIRST
 
         def alone(connection: sqlite3.Connection) -> bool | None:
             same = "SELECT count(*) FROM attempt WHERE message_id = ? AND id = ?"
             if connection.execute(same, (attempt.message_id, attempt.id)).fetchone()[0]:
                 return False
             _insert(connection, rows)
+            if not is_first:
+                settle(connection, attempt.message_id, attempt.endpoint_id)
             return None
 
-        operation = Operation(alone, together=rows)
+        operation = Operation(alone, together=rows if is_first else None)
         await (self._writer.submit(operation) if entry is None else entry.written_by(self._writer, operation))
 
     async def unfinished(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
@@ -88,7 +104,8 @@ def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[Table, Row]]) -
         table.insert(connection, row)
 
 
-def _message_rows(message: Message, content: int) -> Sequence[tuple[Table, Row]]:
+def message_rows(message: Message, content: int) -> Sequence[tuple[Table, Row]]:
+    """The rows of a message; its payload's has the sequence `content`."""
     expires_at = columns.micros(message.payload_expires_at)
     row = (
         message.app_id,
@@ -101,13 +118,24 @@ def _message_rows(message: Message, content: int) -> Sequence[tuple[Table, Row]]
         expires_at,
         columns.micros(message.created_at),
     )
-    if message.payload is None:
-        return ((MESSAGE, row),)
-    return ((MESSAGE, row), (CONTENT, (content, message.payload, expires_at)))
+    rows: list[tuple[Table, Row]] = [(MESSAGE, row)]
+    if message.payload is not None:
+        rows.append((CONTENT, (content, message.payload, expires_at)))
+    app_id, event_type = message.app_id, message.event_type
+    on_channels = [(app_id, channel, event_type, message.id) for channel in message.channels or ()]
+    return [*rows, *((MESSAGE_CHANNEL, one) for one in on_channels)]
 
 
-def _attempt_row(attempt: Attempt) -> Row:
-    return (
+def attempt_rows(attempt: Attempt) -> Sequence[tuple[Table, Row]]:
+    """The rows of an attempt that is the first of its message at its endpoint, or is settled after."""
+    if attempt.number != FIRST:
+        standing = None
+    elif attempt.status is Status.FAIL and attempt.next_attempt_at is not None:
+        standing = Status.SENDING
+    else:
+        standing = attempt.status
+    classified = (attempt.status, code_class(attempt.response_status_code))
+    row = (
         attempt.message_id,
         attempt.id,
         attempt.endpoint_id,
@@ -117,12 +145,19 @@ def _attempt_row(attempt: Attempt) -> Row:
         columns.set_text(attempt.channels),
         attempt.number,
         attempt.url,
-        attempt.status,
-        code_class(attempt.response_status_code),
+        *classified,
         attempt.response_status_code,
         attempt.response,
         columns.length(attempt.duration),
         attempt.trigger,
         columns.micros(attempt.timestamp),
         columns.micros_or_none(attempt.next_attempt_at),
+        standing,
     )
+    rows: list[tuple[Table, Row]] = [(ATTEMPT, row)]
+    for channel in attempt.channels or ():
+        place = (attempt.endpoint_id, channel, attempt.event_type)
+        rows.append((ATTEMPT_CHANNEL, (*place, *classified, attempt.id, attempt.message_id)))
+        if standing is not None:
+            rows.append((STANDING_CHANNEL, (*place, standing, attempt.message_id, attempt.id)))
+    return rows

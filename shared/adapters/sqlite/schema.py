@@ -51,17 +51,39 @@ CREATE TABLE message (
     PRIMARY KEY (app_id, id)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX message_event_id ON message (app_id, event_id) WHERE event_id IS NOT NULL;
+-- Lists by type are a merge of ranges of this, and lists by channel of the other, which has a row for each
+-- channel of a message; most messages are on none.
+CREATE INDEX message_type ON message (app_id, event_type, id);
+CREATE TABLE message_channel (
+    app_id TEXT NOT NULL, channel TEXT NOT NULL, event_type TEXT NOT NULL, id TEXT NOT NULL,
+    PRIMARY KEY (app_id, channel, event_type, id)
+) WITHOUT ROWID;
 
+-- standing is how the message stands at the endpoint; only the newest attempt of the two says it.
 CREATE TABLE attempt (
     message_id TEXT NOT NULL, id TEXT NOT NULL, endpoint_id TEXT NOT NULL, app_id TEXT NOT NULL,
     org_id TEXT NOT NULL, event_type TEXT NOT NULL, channels TEXT, number INTEGER NOT NULL, url TEXT NOT NULL,
     status INTEGER NOT NULL, code_class INTEGER NOT NULL, response_status_code INTEGER NOT NULL,
     response TEXT NOT NULL, duration INTEGER NOT NULL, trigger_type INTEGER NOT NULL,
-    made_at INTEGER NOT NULL, next_attempt_at INTEGER,
+    made_at INTEGER NOT NULL, next_attempt_at INTEGER, standing INTEGER,
     PRIMARY KEY (message_id, id)
 ) WITHOUT ROWID;
--- A list by status or code class is one range of this, and a list by neither a merge of few.
-CREATE INDEX attempt_endpoint ON attempt (endpoint_id, status, code_class, id);
+-- Whatever a list of attempts is filtered by, it is a merge of ranges of this …
+CREATE INDEX attempt_endpoint ON attempt (endpoint_id, event_type, status, code_class, id);
+-- … and a list of the messages of an endpoint a merge of ranges of this.
+CREATE INDEX attempt_standing ON attempt (endpoint_id, event_type, standing, message_id)
+    WHERE standing IS NOT NULL;
+-- The same two for what is on a channel.
+CREATE TABLE attempt_channel (
+    endpoint_id TEXT NOT NULL, channel TEXT NOT NULL, event_type TEXT NOT NULL, status INTEGER NOT NULL,
+    code_class INTEGER NOT NULL, id TEXT NOT NULL, message_id TEXT NOT NULL,
+    PRIMARY KEY (endpoint_id, channel, event_type, status, code_class, id)
+) WITHOUT ROWID;
+CREATE TABLE standing_channel (
+    endpoint_id TEXT NOT NULL, channel TEXT NOT NULL, event_type TEXT NOT NULL, standing INTEGER NOT NULL,
+    message_id TEXT NOT NULL, id TEXT NOT NULL,
+    PRIMARY KEY (endpoint_id, channel, event_type, standing, message_id)
+) WITHOUT ROWID;
 
 -- In order of arrival: keys come in none, and a table in their order would rewrite a page for each answer.
 -- status is NULL while somebody works on the answer.

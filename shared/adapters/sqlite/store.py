@@ -11,6 +11,7 @@ from shared.adapters.sqlite import connections, schema, work
 from shared.adapters.sqlite.answers import SqliteAnswers
 from shared.adapters.sqlite.applications import SqliteApplications
 from shared.adapters.sqlite.attempts import SqliteAttempts
+from shared.adapters.sqlite.destinations import SqliteDestinations
 from shared.adapters.sqlite.endpoints import SqliteEndpoints
 from shared.adapters.sqlite.errors import CannotOpen
 from shared.adapters.sqlite.event_types import SqliteEventTypes
@@ -37,6 +38,7 @@ class SqliteStore:
     endpoints: SqliteEndpoints
     messages: SqliteMessages
     attempts: SqliteAttempts
+    destinations: SqliteDestinations
     answers: SqliteAnswers
     outbox: SqliteOutbox
     queue: SqliteQueue
@@ -102,6 +104,7 @@ class SqliteStore:
             endpoints=SqliteEndpoints(writer, readers),
             messages=SqliteMessages(writer, readers, clock),
             attempts=SqliteAttempts(writer, readers),
+            destinations=SqliteDestinations(readers, clock),
             answers=SqliteAnswers(writer),
             outbox=SqliteOutbox(writer, lines, clock, contents),
             queue=SqliteQueue(writer, readers, lines, clock),

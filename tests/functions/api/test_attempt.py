@@ -157,6 +157,28 @@ async def test_what_is_not_there_is_named(api: Client, posted: Posted, path: str
     assert (unknown.status, unknown.json) == (404, {"code": "not_found", "detail": detail})
 
 
+async def test_the_message_is_shown_with_its_attempt_if_it_is_asked_for(api: Client, posted: Posted) -> None:
+    message = (await api.get(f"{APP}/msg/e1")).json
+    for path in ("msg/e1", "endpoint/first"):
+        rows = (await api.get(f"{APP}/attempt/{path}?with_msg=true")).json["data"]
+        assert all(row["msg"] == message for row in rows)
+        rows = (await api.get(f"{APP}/attempt/{path}?with_msg=true&with_content=false")).json["data"]
+        assert all(row["msg"] == message | {"payload": {}} for row in rows)
+        assert "msg" not in (await api.get(f"{APP}/attempt/{path}")).json["data"][0]
+
+
+async def test_old_clients_find_the_lists_where_they_were(api: Client, posted: Posted) -> None:
+    for path, names in (
+        ("msg/e1/attempt", "cba"),
+        ("msg/e1/attempt?endpoint_id=first&status=2", "a"),
+        ("msg/e1/endpoint/first/attempt", "ba"),
+        ("msg/e1/endpoint/second/attempt?event_types=x", ""),
+    ):
+        listed = await api.get(f"{APP}/{path}")
+        assert (listed.status, posted.named(listed.json["data"])) == (200, names)
+    assert (await api.get(f"{APP}/msg/e1/endpoint/ep_none/attempt")).status == 404
+
+
 async def test_a_deleted_endpoint_has_no_list_but_its_attempts_stay(api: Client, posted: Posted) -> None:
     await api.delete(f"{APP}/endpoint/first")
     assert (await api.get(f"{APP}/attempt/endpoint/{posted.first}")).status == 404
