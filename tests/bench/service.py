@@ -21,6 +21,7 @@ READY_WITHIN = timedelta(seconds=30)
 ASKS_EVERY = timedelta(milliseconds=5)
 OK_STATUSES = range(200, 300)
 TOKEN_LIVES = timedelta(hours=1)
+ORGANIZATION = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,19 @@ class Service:
         assert isinstance(made, dict)
         return made
 
+    def get(self, path: str) -> Mapping[str, object]:
+        """Read something through the API.
+
+        Raises:
+            Failed: The answer is no 2xx.
+        """
+        status, answer = _request(self.port, "GET", path, self.token, None)
+        if status not in OK_STATUSES:
+            raise self.process.failed(f"answered {status} to GET {path}: {answer[:300]!r}")
+        found = json.loads(answer)
+        assert isinstance(found, dict)
+        return found
+
     def application(self, uid: str, urls: Sequence[str]) -> None:
         """Make an application with one endpoint for each URL.
 
@@ -64,14 +78,24 @@ class Service:
 
 
 @contextmanager
-def heliograph(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Service]:
-    """Run Heliograph on a fresh database in a folder; `settings` go into its environment.
+def heliograph(
+    folder: Path,
+    settings: Mapping[str, str] | None = None,
+    prepare: Callable[[Path], None] = lambda _: None,
+) -> Iterator[Service]:
+    """Run Heliograph on a fresh database in a folder.
+
+    Args:
+        folder: It is made.
+        settings: They go into the environment.
+        prepare: Is called with the path of the database before it is opened.
 
     Raises:
         Failed: It does not come up.
     """
     folder.mkdir(parents=True)
     port, database, secret = free_port(), folder / "heliograph.db", secrets.token_urlsafe(32)
+    prepare(database)
     environment = {
         "HELIOGRAPH_DATABASE": str(database),
         "HELIOGRAPH_HOST": HOST,
@@ -126,7 +150,7 @@ def _token(secret: str) -> str:
     claims = {
         "iat": now,
         "exp": now + int(TOKEN_LIVES.total_seconds()),
-        "sub": "org_23rb8YdGqMT0qIzpgGwdXfHirMu",
+        "sub": ORGANIZATION,
     }
     return jwt.encode(claims, secret, "HS256")
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
-from tests.bench import table
+from tests.bench import lists, table
 from tests.bench.outcome import Measured
 from tests.bench.rig import Load, Rig, around_floor, around_heliograph, workspace
-from tests.bench.service import seconds_to_first_acceptance
+from tests.bench.service import heliograph, seconds_to_first_acceptance
 from tests.bench.table import Row, Section
 
 MESSAGES_A_SECOND = 3500
@@ -22,6 +22,7 @@ MEMORY_MB = 200
 # Two looks at one level are never equal; growth that goes on shows as more than this in half a run.
 FLAT_WITHIN = 1.1
 FIRST_ACCEPTANCE_SECONDS = 1.5
+LIST_MS = 20
 SMALL_BACKLOG = 100
 # Two runs of one load differ by some percent on a quiet machine.
 SAME_COST_WITHIN = 1.15
@@ -40,10 +41,19 @@ class Lengths:
     other_seconds: float = 30
     backlog_seconds: float = 15
     backlog: int = 100_000
+    listed: int = 1_000_000
     starts: int = 3
 
 
-QUICK = Lengths(floor_seconds=5, main_seconds=5, other_seconds=5, backlog_seconds=5, backlog=2_000, starts=1)
+QUICK = Lengths(
+    floor_seconds=5,
+    main_seconds=5,
+    other_seconds=5,
+    backlog_seconds=5,
+    backlog=2_000,
+    listed=50_000,
+    starts=1,
+)
 
 
 @dataclass(slots=True)
@@ -153,6 +163,20 @@ class Bench:
         ]
         return Section(f"backlog · {load}", rows, few.lost + measured.lost)
 
+    def lists(self) -> Section:
+        """What a page of a list takes, for every filter, among very many messages."""
+        count = self.lengths.listed
+        _says(f"lists: making {count:,} messages with an attempt each")
+        with (
+            workspace() as folder,
+            heliograph(folder / "service", prepare=lambda path: lists.fill(path, count)) as service,
+        ):
+            _says("lists: asking")
+            rows = [
+                table.at_most(name, taken_ms, LIST_MS, " ms") for name, taken_ms in lists.medians_ms(service)
+            ]
+        return Section(f"lists · 50 of {count:,}, median", rows)
+
     def own(self, load: Load, backlog: int) -> Section:
         """A load of the caller's own making; nothing is promised of it but that nothing is lost."""
         settings: Mapping[str, str] = {}
@@ -174,6 +198,7 @@ class Bench:
             "latency": self.latency,
             "cold-start": self.cold_start,
             "backlog": self.backlog,
+            "lists": self.lists,
         }
 
 

@@ -21,6 +21,8 @@ from shared.domain.paging import Scan
 FIRST_ROWS = 8
 """Read of each range at first; then twice as many each time, until the page is full."""
 
+_BEHIND_ALL_KEYS = "~"
+
 Wanted = Collection[Value] | None
 """The values of a facet that are let through; None lets all through."""
 
@@ -109,7 +111,8 @@ class Ranges:
     @cached_property
     def _leap_on(self) -> str:
         facets, places = ", ".join(self.facets), ", ".join("?" * len(self.facets))
-        beyond = f"({facets}) > ({places})"
+        # Without the key, all rows of the combination that it leaps from would be looked at.
+        beyond = f"({facets}, {self.key}) > ({places}, '{_BEHIND_ALL_KEYS}')"
         return f"SELECT {facets} {self._of(self.owner)} AND {beyond} ORDER BY {facets} LIMIT 1"
 
     @cached_property

@@ -121,20 +121,19 @@ def message_rows(message: Message, content: int) -> Sequence[tuple[Table, Row]]:
     rows: list[tuple[Table, Row]] = [(MESSAGE, row)]
     if message.payload is not None:
         rows.append((CONTENT, (content, message.payload, expires_at)))
+    if message.channels is None:
+        return rows
     app_id, event_type = message.app_id, message.event_type
-    on_channels = [(app_id, channel, event_type, message.id) for channel in message.channels or ()]
+    on_channels = [(app_id, channel, event_type, message.id) for channel in message.channels]
     return [*rows, *((MESSAGE_CHANNEL, one) for one in on_channels)]
 
 
 def attempt_rows(attempt: Attempt) -> Sequence[tuple[Table, Row]]:
     """The rows of an attempt that is the first of its message at its endpoint, or is settled after."""
-    if attempt.number != FIRST:
-        standing = None
-    elif attempt.status is Status.FAIL and attempt.next_attempt_at is not None:
-        standing = Status.SENDING
-    else:
-        standing = attempt.status
-    classified = (attempt.status, code_class(attempt.response_status_code))
+    standing = None
+    if attempt.number == FIRST:
+        standing = Status.SENDING if attempt.next_attempt_at is not None else attempt.status
+    status, kind = attempt.status, code_class(attempt.response_status_code)
     row = (
         attempt.message_id,
         attempt.id,
@@ -145,7 +144,8 @@ def attempt_rows(attempt: Attempt) -> Sequence[tuple[Table, Row]]:
         columns.set_text(attempt.channels),
         attempt.number,
         attempt.url,
-        *classified,
+        status,
+        kind,
         attempt.response_status_code,
         attempt.response,
         columns.length(attempt.duration),
@@ -155,9 +155,11 @@ def attempt_rows(attempt: Attempt) -> Sequence[tuple[Table, Row]]:
         standing,
     )
     rows: list[tuple[Table, Row]] = [(ATTEMPT, row)]
-    for channel in attempt.channels or ():
+    if attempt.channels is None:
+        return rows
+    for channel in attempt.channels:
         place = (attempt.endpoint_id, channel, attempt.event_type)
-        rows.append((ATTEMPT_CHANNEL, (*place, *classified, attempt.id, attempt.message_id)))
+        rows.append((ATTEMPT_CHANNEL, (*place, status, kind, attempt.id, attempt.message_id)))
         if standing is not None:
             rows.append((STANDING_CHANNEL, (*place, standing, attempt.message_id, attempt.id)))
     return rows
