@@ -1,12 +1,15 @@
-"""What a person has sent by hand: a message once more, or an example."""
+"""What a person has sent by hand: a message once more, an example, or work that was given up."""
+
+from dataclasses import replace
 
 import msgspec
 
 from functions.api import atoms
-from functions.api.answers import Answer, json_answer
+from functions.api.answers import NO_CONTENT, Answer, json_answer
 from functions.api.message import MessageOut, hidden
 from functions.api.operations import Access, Call, NoBody, operation
 from functions.api.queries import NoQuery
+from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE
 
 
 class EmptyResponse(msgspec.Struct):
@@ -42,6 +45,13 @@ async def send_example(call: Call[NoQuery, EventExampleIn]) -> Answer:
     return json_answer(200, hidden(message))
 
 
+async def redrive(call: Call[NoQuery, NoBody]) -> Answer:
+    """Have the work done that was given up because a part of ours was out of reach for too long."""
+    for queue in (DISPATCH_QUEUE, RETRY_QUEUE):
+        await call.service.queue.redrive(queue)
+    return NO_CONTENT
+
+
 OPERATIONS = (
     operation(
         "v1.message-attempt.resend",
@@ -56,5 +66,11 @@ OPERATIONS = (
         Access.ORGANIZATION,
         send_example,
         {200: MessageOut},
+    ),
+    replace(
+        operation(
+            "v1.admin.redrive-dlq", "POST /admin/redrive-dlq", Access.ORGANIZATION, redrive, {204: None}
+        ),
+        hidden=True,
     ),
 )

@@ -20,6 +20,10 @@ class Queue(Protocol):
         """Put a body among the queue's dead letters, with a reason that a person can act on."""
         ...
 
+    async def redrive(self, queue: str) -> None:
+        """Have all dead letters of a queue handed over again, as what was handed over before."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:

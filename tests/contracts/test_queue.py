@@ -276,6 +276,27 @@ async def test_what_was_rejected_is_a_dead_letter(stores: Stores) -> None:
     assert await receive(stores) == []
 
 
+async def test_dead_letters_are_handed_over_again_when_they_are_redriven(stores: Stores) -> None:
+    """As what was handed over before: whoever gets it has to look at what is done already."""
+    await stores.queue.send(QUEUE, b"buried")
+    (delivery,) = await receive(stores)
+    await stores.consumer.bury(delivery, reason="ten times is enough")
+    await stores.queue.reject(QUEUE, b"rejected", reason="not ours")
+    await stores.queue.reject("retry", b"of another queue", reason="not ours")
+
+    await stores.queue.redrive(QUEUE)
+    again = await receive(stores)
+
+    assert sorted(one.body for one in again) == [b"buried", b"rejected"]
+    assert all(one.delivery_count > 1 for one in again)
+    assert await stores.consumer.dead_letters(QUEUE, limit=10) == []
+    assert len(await stores.consumer.dead_letters("retry", limit=10)) == 1
+    for one in again:
+        await stores.consumer.complete(one)
+    await stores.queue.redrive(QUEUE)
+    assert await receive(stores) == []
+
+
 async def test_the_latest_dead_letters_of_a_queue_come_first(stores: Stores) -> None:
     await stores.queue.send(QUEUE, b"0")
     (delivery,) = await receive(stores)

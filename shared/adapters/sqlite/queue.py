@@ -38,6 +38,9 @@ class SqliteQueue:
 
         await self._writer.run(add)
 
+    async def redrive(self, queue: str) -> None:
+        await self._lines.of(queue).redrive()
+
     async def receive(
         self, queue: str, *, limit: int, lease: timedelta, patience: timedelta
     ) -> Sequence[Delivery]:

@@ -115,6 +115,16 @@ def bury(connection: sqlite3.Connection, *, delivery: Delivery, reason: str, at:
         add_dead_letter(connection, (delivery.queue, delivery.sequence, delivery.body, reason, at))
 
 
+def unbury(connection: sqlite3.Connection, *, queue: str, now: int) -> None:
+    """Move the dead letters of a queue to what waits and is due."""
+    connection.execute(
+        "INSERT INTO work_waiting (queue, due_at, seq, body, content, delivery_count, enqueued_at)"
+        " SELECT queue, ?, seq, body, NULL, 1, died_at FROM dead_letter WHERE queue = ?",
+        (now, queue),
+    )
+    connection.execute("DELETE FROM dead_letter WHERE queue = ?", (queue,))
+
+
 def add_dead_letter(connection: sqlite3.Connection, row: tuple[str, int, bytes, str, int]) -> None:
     """Add a dead letter: queue, sequence, body, reason, and when, in microseconds since 1970."""
     connection.execute(

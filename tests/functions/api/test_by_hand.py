@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
+from shared.domain.work import DISPATCH_QUEUE
 from tests.flows.walk import Walk
 from tests.functions.api.client import Client, portal_token
 
@@ -71,6 +72,22 @@ async def test_an_example_is_a_message_that_is_shown_without_its_payload(
     await walk.works()
     assert walk.receiver.got == [posted, sent.json["id"]]
     assert (await api.get(f"{APP}/msg/{sent.json['id']}")).json["payload"] == {"success": True}
+
+
+async def test_work_that_was_given_up_is_done_after_all(
+    api: Client, posted: str, acme: str, walk: Walk
+) -> None:
+    (delivery,) = await walk.takes(DISPATCH_QUEUE)
+    await walk.service.consumer.bury(delivery, reason="the store was out of reach ten times")
+    await walk.works()
+    assert walk.receiver.got == []
+
+    portal = Client(portal_token(walk.service.settings, acme))
+    assert (await portal.post("/api/v1/admin/redrive-dlq")).status == 403
+    assert (await api.post("/api/v1/admin/redrive-dlq")).status == 204
+    await walk.works()
+    assert walk.receiver.got == [posted]
+    assert (await api.post("/api/v1/admin/redrive-dlq")).status == 204
 
 
 @pytest.mark.parametrize(
