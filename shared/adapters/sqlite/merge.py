@@ -14,6 +14,7 @@ from functools import cached_property
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
+from typing import Any
 
 from shared.adapters.sqlite import columns
 from shared.adapters.sqlite.columns import Row, Value
@@ -69,7 +70,7 @@ class Ranges:
 
     def combinations(
         self, connection: sqlite3.Connection, owner: Row, wanted: Sequence[Wanted]
-    ) -> Iterator[Row]:
+    ) -> Iterator[tuple[Any, ...]]:
         """Those combinations of facets that are wanted; of more than one facet, those that the owner has.
 
         The arguments are those of `read`.
