@@ -56,7 +56,7 @@ OPERATIONS = (
     operation(
         "v1.message-attempt.resend",
         "POST /app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend",
-        Access.APPLICATION,
+        Access.ATTEMPT,
         resend,
         {202: EmptyResponse},
     ),

@@ -44,6 +44,22 @@ async def test_a_portal_may_resend_and_send_no_example(
     assert refused.status == 403
 
 
+@pytest.mark.parametrize(
+    ("allowed", "status"),
+    [
+        ({"readOnly": True}, 403),
+        ({"capabilities": ["ManageEndpoint"]}, 403),
+        ({"capabilities": ["CreateAttempts"]}, 202),
+        ({}, 202),
+    ],
+)
+async def test_a_portal_resends_if_it_may_make_attempts(
+    api: Client, posted: str, allowed: dict[str, object], status: int
+) -> None:
+    made = await api.post("/api/v1/auth/app-portal-access/acme", allowed)
+    assert (await Client(made.json["token"]).post(RESEND)).status == status
+
+
 async def test_what_is_in_the_way_of_a_resend_is_told_in_order(
     api: Client, posted: str, acme: str, walk: Walk
 ) -> None:
