@@ -7,6 +7,7 @@ import msgspec
 from functions.api import atoms
 from functions.api.answers import Answer
 from functions.api.attempt import MessageStatus, MessageStatusText, RawStatus
+from functions.api.endpoint import endpoint_out
 from functions.api.message import MessageOut, hidden, message_out
 from functions.api.operations import Access, Call, NoBody, operation
 from functions.api.queries import (
@@ -147,22 +148,10 @@ def _standing_out(row: AttemptedMessage, shown: MessageOut) -> EndpointMessageOu
 
 
 def _endpoint_out(row: Destination) -> MessageEndpointOut:
-    endpoint = row.endpoint
-    event_types = atoms.sorted_names(endpoint.event_types)
+    shown = msgspec.structs.asdict(endpoint_out(row.endpoint))
+    del shown["metadata"]
     return MessageEndpointOut(
-        id=endpoint.id,
-        description=endpoint.description,
-        url=endpoint.url,
-        version=endpoint.version,
-        disabled=endpoint.disabled,
-        uid=endpoint.uid,
-        rate_limit=endpoint.throttle_rate,
-        throttle_rate=endpoint.throttle_rate,
-        event_types=event_types,
-        filter_types=event_types,
-        channels=atoms.sorted_names(endpoint.channels),
-        created_at=to_wire(endpoint.created_at),
-        updated_at=to_wire(endpoint.updated_at),
+        **shown,
         status=MessageStatus(row.status),
         status_text=MessageStatusText[row.status.name],
         next_attempt=None if row.next_attempt_at is None else to_wire(row.next_attempt_at),

@@ -200,19 +200,19 @@ async def list_all(call: Call[ListQuery, NoBody]) -> Answer:
     query = call.query
     scan = scan_by_key(query.limit, query.iterator, descending=query.order == "descending")
     page = page_of(await call.service.endpoints.scan(call.application.id, scan), scan, lambda row: row.id)
-    return list_answer(ListResponseEndpointOut, page, _out)
+    return list_answer(ListResponseEndpointOut, page, endpoint_out)
 
 
 async def create(call: Call[NoQuery, EndpointIn]) -> Answer:
     """Create an endpoint."""
     new = call.body.checked(https_only=call.service.settings.endpoint_https_only)
-    return json_answer(201, _out(await call.service.catalogue.add_endpoint(call.application, new)))
+    return json_answer(201, endpoint_out(await call.service.catalogue.add_endpoint(call.application, new)))
 
 
 async def get(call: Call[NoQuery, NoBody]) -> Answer:
     """Get an endpoint by its id or uid."""
     endpoint = await call.service.endpoints.get(call.application.id, call.path["endpoint_id"])
-    return json_answer(200, _out(endpoint))
+    return json_answer(200, endpoint_out(endpoint))
 
 
 async def upsert(call: Call[NoQuery, EndpointUpsertIn]) -> Answer:
@@ -221,14 +221,16 @@ async def upsert(call: Call[NoQuery, EndpointUpsertIn]) -> Answer:
     endpoint, is_made = await call.service.catalogue.put_endpoint(
         call.application, call.path["endpoint_id"], new
     )
-    return json_answer(201 if is_made else 200, _out(endpoint))
+    return json_answer(201 if is_made else 200, endpoint_out(endpoint))
 
 
 async def patch(call: Call[NoQuery, EndpointPatch]) -> Answer:
     """Change parts of an endpoint."""
     said = call.body.checked(https_only=call.service.settings.endpoint_https_only)
     key = call.path["endpoint_id"]
-    return json_answer(200, _out(await call.service.catalogue.edit_endpoint(call.application, key, said)))
+    return json_answer(
+        200, endpoint_out(await call.service.catalogue.edit_endpoint(call.application, key, said))
+    )
 
 
 async def delete(call: Call[NoQuery, NoBody]) -> Answer:
@@ -237,7 +239,8 @@ async def delete(call: Call[NoQuery, NoBody]) -> Answer:
     return NO_CONTENT
 
 
-def _out(endpoint: Endpoint) -> EndpointOut:
+def endpoint_out(endpoint: Endpoint) -> EndpointOut:
+    """An endpoint as the API shows it."""
     event_types = atoms.sorted_names(endpoint.event_types)
     return EndpointOut(
         id=endpoint.id,

@@ -21,6 +21,7 @@ from shared.domain.attempt import Attempt, Status, Trigger
 from shared.domain.endpoint import Endpoint
 from shared.domain.message import Message
 from tests.bench.service import HOST, ORGANIZATION, Service
+from tests.makers import an_application, an_endpoint
 
 APPLICATION_UID = "lists"
 ENDPOINT_UID = "here"
@@ -95,37 +96,8 @@ async def _opened(database: Path, application: Application, endpoint: Endpoint) 
 
 
 def _owners(at: datetime) -> tuple[Application, Endpoint]:
-    dice = bytes(ids.DICE_BYTES)
-    application = Application(
-        id=ids.new_id(ids.APPLICATION, at, dice),
-        org_id=ORGANIZATION,
-        name="Lists",
-        uid=APPLICATION_UID,
-        throttle_rate=None,
-        metadata={},
-        created_at=at,
-        updated_at=at,
-    )
-    endpoint = Endpoint(
-        id=ids.new_id(ids.ENDPOINT, at, dice),
-        app_id=application.id,
-        org_id=ORGANIZATION,
-        url="http://127.0.0.1/",
-        description="",
-        version=1,
-        disabled=False,
-        uid=ENDPOINT_UID,
-        throttle_rate=None,
-        event_types=None,
-        channels=None,
-        metadata={},
-        headers={},
-        keys=(),
-        failing_since=None,
-        created_at=at,
-        updated_at=at,
-    )
-    return application, endpoint
+    application = an_application(org_id=ORGANIZATION, uid=APPLICATION_UID, created_at=at)
+    return application, an_endpoint(application, uid=ENDPOINT_UID, keys=(), created_at=at)
 
 
 def _made(
