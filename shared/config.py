@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-from shared.domain.policy import STANDARD_HEADERS, SVIX_HEADERS, SignatureHeaders
+from shared.domain.policy import SIGNATURE_HEADERS as HEADERS_BY_NAME
+from shared.domain.policy import STANDARD_HEADERS, SignatureHeaders
 from shared.domain.retry import DEFAULT_SCHEDULE, parse_duration, parse_schedule
 from shared.domain.signature import SignatureType
 
@@ -71,7 +72,6 @@ Value = TypeVar("Value")
 
 _SIGNS_TOKENS = "a secret text that only you know; for RS256 to RS512 and EdDSA a key in PEM form"
 _ENCRYPTS_SECRETS = "the base64 of 32 random bytes; `openssl rand -base64 32` makes them"
-_SIGNATURE_HEADERS = {"webhook": STANDARD_HEADERS, "svix": SVIX_HEADERS}
 _TRUTHS = {
     "true": True,
     "1": True,
@@ -334,9 +334,9 @@ def _signature_type(text: str) -> SignatureType:
 
 
 def _signature_headers(text: str) -> SignatureHeaders:
-    if text not in _SIGNATURE_HEADERS:
-        raise ValueError(" or ".join(_SIGNATURE_HEADERS))
-    return _SIGNATURE_HEADERS[text]
+    if text not in HEADERS_BY_NAME:
+        raise ValueError(" or ".join(HEADERS_BY_NAME))
+    return HEADERS_BY_NAME[text]
 
 
 def _truth(text: str) -> bool:

@@ -36,6 +36,7 @@ from shared.ports.endpoints import Endpoints
 from shared.ports.event_types import EventTypes
 from shared.ports.journal import Journal
 from shared.ports.messages import Messages
+from shared.ports.organizations import Organizations
 from shared.ports.queue import Consumer, Queue
 from shared.ports.sender import Sender
 
@@ -53,6 +54,7 @@ class Service:
     clock: Clock
     dice: Dice
     journal: Journal
+    organizations: Organizations
     applications: Applications
     event_types: EventTypes
     endpoints: Endpoints
@@ -113,16 +115,17 @@ def compose(
     sender = sender or HttpSender(user_agent=f"Heliograph/{VERSION}", allow=settings.allow_subnets)
     store = SqliteStore.open(settings.database, clock)
     secrets = AesSecrets(settings.encryption_key)
-    directory = Directory(store.applications, store.endpoints, secrets, clock)
-    make_attempt = MakeAttempt(
-        sender, store.outbox, store.endpoints, directory, clock, dice, journal, _policy(settings)
+    directory = Directory(
+        _policy(settings), store.organizations, store.applications, store.endpoints, secrets, clock
     )
+    make_attempt = MakeAttempt(sender, store.outbox, store.endpoints, directory, clock, dice, journal)
     accept = Accept(store.outbox, clock, dice, journal)
     return Service(
         settings=settings,
         clock=clock,
         dice=dice,
         journal=journal,
+        organizations=store.organizations,
         applications=store.applications,
         event_types=store.event_types,
         endpoints=store.endpoints,
@@ -134,6 +137,7 @@ def compose(
         consumer=store.queue,
         directory=directory,
         catalogue=Catalogue(
+            store.organizations,
             store.applications,
             store.event_types,
             store.endpoints,
@@ -141,7 +145,6 @@ def compose(
             directory,
             clock,
             dice,
-            settings.signature_type,
         ),
         accept=accept,
         deliver=Deliver(directory, store.messages, store.attempts, make_attempt, journal),
@@ -180,10 +183,14 @@ def install(ready: Service | None) -> None:
 
 
 def _policy(settings: Settings) -> Policy:
+    """What holds for an organization that has set nothing for itself."""
     return Policy(
         retry_schedule=settings.retry_schedule,
         request_timeout=settings.request_timeout,
         disable_after=settings.endpoint_failure_disable_after,
+        signature_type=settings.signature_type,
         signature_headers=settings.signature_headers,
+        endpoint_https_only=settings.endpoint_https_only,
+        operational_webhooks=True,
         user_agent=f"Heliograph/{VERSION}",
     )

@@ -205,7 +205,7 @@ async def list_all(call: Call[ListQuery, NoBody]) -> Answer:
 
 async def create(call: Call[NoQuery, EndpointIn]) -> Answer:
     """Create an endpoint."""
-    new = call.body.checked(https_only=call.service.settings.endpoint_https_only)
+    new = call.body.checked(https_only=(await call.policy()).endpoint_https_only)
     return json_answer(201, endpoint_out(await call.service.catalogue.add_endpoint(call.application, new)))
 
 
@@ -217,7 +217,7 @@ async def get(call: Call[NoQuery, NoBody]) -> Answer:
 
 async def upsert(call: Call[NoQuery, EndpointUpsertIn]) -> Answer:
     """Update an endpoint, or create one with an id and a secret of its own if there is none."""
-    new = call.body.checked(https_only=call.service.settings.endpoint_https_only)
+    new = call.body.checked(https_only=(await call.policy()).endpoint_https_only)
     endpoint, is_made = await call.service.catalogue.put_endpoint(
         call.application, call.path["endpoint_id"], new
     )
@@ -226,7 +226,7 @@ async def upsert(call: Call[NoQuery, EndpointUpsertIn]) -> Answer:
 
 async def patch(call: Call[NoQuery, EndpointPatch]) -> Answer:
     """Change parts of an endpoint."""
-    said = call.body.checked(https_only=call.service.settings.endpoint_https_only)
+    said = call.body.checked(https_only=(await call.policy()).endpoint_https_only)
     key = call.path["endpoint_id"]
     return json_answer(
         200, endpoint_out(await call.service.catalogue.edit_endpoint(call.application, key, said))

@@ -27,6 +27,7 @@ from functions.api.requests import Disconnected, Request
 from functions.api.tokens import AppPortalCapability, Token, authority
 from shared.domain.application import Application, is_ended
 from shared.domain.errors import HeliographError, Unknown
+from shared.domain.policy import Policy
 from shared.wiring import Service
 
 PREFIX = "/api/v1"
@@ -81,6 +82,14 @@ class Call(Generic[Query, Body]):
         if self.found is None:
             raise LookupError("the operation's path names no application")
         return self.found
+
+    async def policy(self) -> Policy:
+        """What holds for the organization that asks.
+
+        Raises:
+            Unavailable: The store is out of reach.
+        """
+        return await self.service.directory.policy(self.token.org_id)
 
 
 _MANAGES = frozenset({AppPortalCapability.MANAGE_ENDPOINT})

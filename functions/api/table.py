@@ -13,10 +13,12 @@ from functions.api import (
     event_type,
     health,
     message,
+    organization,
 )
 from functions.api.operations import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
+    *organization.OPERATIONS,
     *application.OPERATIONS,
     *event_type.OPERATIONS,
     *endpoint.OPERATIONS,

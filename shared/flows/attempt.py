@@ -75,7 +75,6 @@ class MakeAttempt:
     clock: Clock
     dice: Dice
     journal: Journal
-    policy: Policy
 
     async def __call__(self, parcel: Parcel) -> Verdict:
         """Make the attempt; say what followed from the answer.
@@ -83,44 +82,28 @@ class MakeAttempt:
         Raises:
             Unavailable: It was made, but a store or queue of ours is out of reach.
         """
+        # As it holds now, also for a message of before it was changed.
+        policy = await self.directory.policy(parcel.target.endpoint.org_id)
         async with self.sender.turn(parcel.target.endpoint.url) as refusal:  # (1)
             began_at = self.clock.now()
-            answer = refusal or await self.sender.send(self._outgoing(parcel, began_at))  # (2) (3)
+            answer = refusal or await self.sender.send(_outgoing(parcel, policy, began_at))  # (2) (3)
 
         verdict = judge(answer)  # (4)
-        next_at = self._next_at(parcel, answer) if verdict is Verdict.RETRY else None
+        next_at = self._next_at(parcel, policy, answer) if verdict is Verdict.RETRY else None
 
         attempt = self._attempt(parcel, began_at, answer, verdict, next_at)
         await self.outbox.record(attempt, self._retry(parcel, next_at))  # (5)
         self._note(attempt, verdict)
 
-        await self._draw_consequences(parcel.target, attempt, verdict)  # (6)
+        await self._draw_consequences(parcel.target, policy, attempt, verdict)  # (6)
         return verdict
 
-    def _next_at(self, parcel: Parcel, answer: Answer) -> datetime | None:
+    def _next_at(self, parcel: Parcel, policy: Policy, answer: Answer) -> datetime | None:
         if parcel.by_hand is not None:
             return parcel.by_hand.pending_at
         now = self.clock.now()
-        wait = wait_after(parcel.number, self.policy.retry_schedule, answer, now, self.dice.share())
+        wait = wait_after(parcel.number, policy.retry_schedule, answer, now, self.dice.share())
         return None if wait is None else now + wait
-
-    def _outgoing(self, parcel: Parcel, began_at: datetime) -> Outgoing:
-        endpoint, names = parcel.target.endpoint, self.policy.signature_headers
-        seconds = int(began_at.timestamp())
-        signature = sign(parcel.target.keys_at(began_at), parcel.message_id, seconds, parcel.payload)
-        return Outgoing(
-            url=endpoint.url,
-            headers=[
-                ("Content-Type", "application/json"),
-                ("User-Agent", self.policy.user_agent),
-                (names.id, parcel.message_id),
-                (names.timestamp, str(seconds)),
-                (names.signature, signature),
-                *endpoint.headers.items(),
-            ],
-            body=parcel.payload,
-            timeout=self.policy.request_timeout,
-        )
 
     def _attempt(
         self, parcel: Parcel, began_at: datetime, answer: Answer, verdict: Verdict, next_at: datetime | None
@@ -164,7 +147,9 @@ class MakeAttempt:
         )
         return DueRetry(retry, next_at)
 
-    async def _draw_consequences(self, target: Target, attempt: Attempt, verdict: Verdict) -> None:
+    async def _draw_consequences(
+        self, target: Target, policy: Policy, attempt: Attempt, verdict: Verdict
+    ) -> None:
         endpoint, is_manual = target.endpoint, attempt.trigger is Trigger.MANUAL
         if verdict.is_success and endpoint.failing_since is not None:
             await self.endpoints.end_failing(endpoint.app_id, endpoint.id)
@@ -175,7 +160,7 @@ class MakeAttempt:
             at = attempt.timestamp
             since = await self.endpoints.begin_failing(endpoint.app_id, endpoint.id, at=at)
             self.directory.forget_targets(endpoint.app_id)
-            if at - since > self.policy.disable_after:
+            if at - since > policy.disable_after:
                 await self._disable(attempt, f"it has given up messages since {since.isoformat()}")
 
     async def _disable(self, attempt: Attempt, why: str) -> None:
@@ -200,3 +185,22 @@ class MakeAttempt:
             verdict=verdict.value,
             next_attempt_at=None if next_at is None else next_at.isoformat(),
         )
+
+
+def _outgoing(parcel: Parcel, policy: Policy, began_at: datetime) -> Outgoing:
+    endpoint, names = parcel.target.endpoint, policy.signature_headers
+    seconds = int(began_at.timestamp())
+    signature = sign(parcel.target.keys_at(began_at), parcel.message_id, seconds, parcel.payload)
+    return Outgoing(
+        url=endpoint.url,
+        headers=[
+            ("Content-Type", "application/json"),
+            ("User-Agent", policy.user_agent),
+            (names.id, parcel.message_id),
+            (names.timestamp, str(seconds)),
+            (names.signature, signature),
+            *endpoint.headers.items(),
+        ],
+        body=parcel.payload,
+        timeout=policy.request_timeout,
+    )

@@ -1,4 +1,4 @@
-"""Edits of the catalogue: applications, event types, endpoints. Each is seen by the next message."""
+"""Edits of the catalogue: settings, applications, event types, endpoints. The next message sees each."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,20 @@ from shared.domain import application as applications
 from shared.domain import endpoint as endpoints
 from shared.domain import event_type as event_types
 from shared.domain import ids
+from shared.domain import organization as organizations
 from shared.domain.application import Application, ApplicationEdit, NewApplication
 from shared.domain.endpoint import Endpoint, EndpointEdit, NewEndpoint, SealedKey
 from shared.domain.errors import Invalid, Unknown
 from shared.domain.event_type import EventType, EventTypeEdit, NewEventType
-from shared.domain.signature import SignatureType, exposed_key, generate_secret, parse_secret
+from shared.domain.organization import OrganizationSettings, OrganizationSettingsEdit
+from shared.domain.signature import exposed_key, generate_secret, parse_secret
 from shared.flows.directory import Directory
 from shared.ports.applications import Applications
 from shared.ports.clock import Clock
 from shared.ports.dice import Dice
 from shared.ports.endpoints import Endpoints
 from shared.ports.event_types import EventTypes
+from shared.ports.organizations import Organizations
 from shared.ports.secrets import Secrets
 
 
@@ -28,6 +31,7 @@ from shared.ports.secrets import Secrets
 class Catalogue:
     """Makes, changes and removes what messages are sent to. Every error of the stores passes through."""
 
+    organizations: Organizations
     applications: Applications
     event_types: EventTypes
     endpoints: Endpoints
@@ -35,7 +39,12 @@ class Catalogue:
     directory: Directory
     clock: Clock
     dice: Dice
-    signature_type: SignatureType
+
+    async def edit_settings(self, org_id: str, said: OrganizationSettingsEdit) -> OrganizationSettings:
+        """Change what an organization sets for itself."""
+        after = await self.organizations.update(org_id, lambda present: organizations.edited(present, said))
+        self.directory.forget_policy(org_id)
+        return after
 
     async def add_application(self, org_id: str, new: NewApplication) -> Application:
         """Make an application.
@@ -187,7 +196,7 @@ class Catalogue:
         """
         await self._check_event_types(application.org_id, new.event_types)
         now = self.clock.now()
-        secret = new.secret or self._new_secret()
+        secret = new.secret or await self._new_secret(application.org_id)
         endpoint = Endpoint(
             id=ids.new_id(ids.ENDPOINT, now, self.dice.octets(ids.DICE_BYTES)),
             app_id=application.id,
@@ -278,7 +287,7 @@ class Catalogue:
             Unknown: The application has no such endpoint.
             TooManyKeys: Too many old keys would go on signing.
         """
-        secret = secret or self._new_secret()
+        secret = secret or await self._new_secret(application.org_id)
         sealed = await self.secrets.seal(secret)
         now = self.clock.now()
         await self._change(application, key, lambda present: endpoints.rotated(present, sealed, grace, now))
@@ -310,8 +319,8 @@ class Catalogue:
         self.directory.forget_targets(application.id)
         return after
 
-    def _new_secret(self) -> str:
-        kind = self.signature_type
+    async def _new_secret(self, org_id: str) -> str:
+        kind = (await self.directory.policy(org_id)).signature_type
         return generate_secret(kind, self.dice.octets(kind.dice_bytes)).text
 
     async def _check_event_types(self, org_id: str, names: frozenset[str] | None) -> None:

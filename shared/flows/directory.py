@@ -1,4 +1,4 @@
-"""Who is who: applications and their endpoints, as every message needs them, out of a short-lived cache."""
+"""Who is who and what holds for whom, as every message needs it, out of a short-lived cache."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,18 +7,22 @@ from datetime import datetime, timedelta
 from shared.domain.application import Application
 from shared.domain.endpoint import Endpoint
 from shared.domain.errors import Unknown
+from shared.domain.organization import policy_for
+from shared.domain.policy import Policy
 from shared.domain.signature import Secret, parse_secret
 from shared.flows.cache import Cache
 from shared.ports.applications import Applications
 from shared.ports.clock import Clock
 from shared.ports.endpoints import Endpoints
+from shared.ports.organizations import Organizations
 from shared.ports.secrets import Secrets
 
 KEEP = timedelta(seconds=5)
 """How long another process's changes may go unseen; changes made in this process are seen at once."""
 
 SIZE = 4096
-"""Applications kept at most, and as many lists of endpoints: some 10 KB each with a few endpoints."""
+"""Policies kept at most, as many applications, and as many lists of endpoints: some 10 KB each with a few
+endpoints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +38,37 @@ class Target:
 
 
 class Directory:
-    """Applications and targets by key, cached; every edit in this process calls `forget`."""
+    """Policies, applications and targets by key, cached; every edit in this process calls `forget…`.
+
+    Attributes:
+        process: What holds for an organization that has set nothing itself.
+    """
 
     def __init__(
-        self, applications: Applications, endpoints: Endpoints, secrets: Secrets, clock: Clock
+        self,
+        process: Policy,
+        organizations: Organizations,
+        applications: Applications,
+        endpoints: Endpoints,
+        secrets: Secrets,
+        clock: Clock,
     ) -> None:
+        self.process = process
+        self._read_settings = organizations.settings
         self._read_application = applications.get
         self._read_endpoints = endpoints.of_application
         self._open = secrets.open
+        self._policies: Cache[str, Policy] = Cache(clock, keep=KEEP, size=SIZE)
         self._applications: Cache[tuple[str, str], Application] = Cache(clock, keep=KEEP, size=SIZE)
         self._targets: Cache[str, Sequence[Target]] = Cache(clock, keep=KEEP, size=SIZE)
+
+    async def policy(self, org_id: str) -> Policy:
+        """What holds for an organization.
+
+        Raises:
+            Unavailable: The store is out of reach.
+        """
+        return await self._policies.get(org_id, lambda: self._read_policy(org_id))
 
     async def application(self, org_id: str, key: str) -> Application:
         """An application by id or uid.
@@ -62,6 +87,10 @@ class Directory:
         """
         return await self._targets.get(app_id, lambda: self._read_targets(org_id, app_id))
 
+    def forget_policy(self, org_id: str) -> None:
+        """What holds for an organization was changed: read it anew."""
+        self._policies.forget(org_id)
+
     def forget(self, application: Application) -> None:
         """An application or its endpoints were changed: read them anew."""
         keys = (application.id,) if application.uid is None else (application.id, application.uid)
@@ -71,6 +100,9 @@ class Directory:
     def forget_targets(self, app_id: str) -> None:
         """An application's endpoints were changed: read them anew."""
         self._targets.forget(app_id)
+
+    async def _read_policy(self, org_id: str) -> Policy:
+        return policy_for(self.process, await self._read_settings(org_id))
 
     async def _read_targets(self, org_id: str, app_id: str) -> Sequence[Target]:
         try:

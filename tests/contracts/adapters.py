@@ -24,6 +24,7 @@ from shared.ports.endpoints import Endpoints
 from shared.ports.event_types import EventTypes
 from shared.ports.journal import Journal
 from shared.ports.messages import Messages
+from shared.ports.organizations import Organizations
 from shared.ports.outbox import Outbox
 from shared.ports.queue import Consumer, Queue
 from shared.ports.secrets import Secrets
@@ -42,6 +43,7 @@ class Stores:
     """
 
     clock: MovedClock
+    organizations: Organizations
     applications: Applications
     event_types: EventTypes
     endpoints: Endpoints
@@ -68,6 +70,7 @@ async def sqlite(folder: Path, clock: MovedClock) -> Stores:
 
     return Stores(
         clock=clock,
+        organizations=store.organizations,
         applications=store.applications,
         event_types=store.event_types,
         endpoints=store.endpoints,

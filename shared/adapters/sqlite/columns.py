@@ -15,6 +15,7 @@ Row = tuple[Value, ...]
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _encode = msgspec.json.Encoder().encode
 _texts = msgspec.json.Decoder(frozenset[str]).decode
+_numbers = msgspec.json.Decoder(list[int]).decode
 _mapping = msgspec.json.Decoder(dict[str, str]).decode
 
 
@@ -42,6 +43,16 @@ def instant_or_none(at: int | None) -> datetime | None:
 def length(span: timedelta) -> int:
     """A duration in microseconds."""
     return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
+
+
+def lengths_text(spans: Iterable[timedelta] | None) -> str | None:
+    """Durations as a JSON array of microseconds, in their own order."""
+    return None if spans is None else _encode([length(span) for span in spans]).decode()
+
+
+def lengths_of(text: str | None) -> tuple[timedelta, ...] | None:
+    """What `lengths_text` wrote."""
+    return None if text is None else tuple(timedelta(microseconds=length) for length in _numbers(text))
 
 
 def set_text(texts: Iterable[str] | None) -> str | None:

@@ -13,6 +13,12 @@ APPLICATION_ID = 0x48454C49
 """Marks the file as ours; `file` and SQLite's own tools show it."""
 
 _FIRST = """
+-- An organization that has set nothing for itself has no row; NULL follows the process.
+CREATE TABLE organization (
+    org_id TEXT PRIMARY KEY, retry_schedule TEXT, disable_after INTEGER, signature_type TEXT,
+    signature_headers TEXT, endpoint_https_only INTEGER, operational_webhooks INTEGER
+) WITHOUT ROWID;
+
 CREATE TABLE application (
     org_id TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, uid TEXT, throttle_rate INTEGER,
     metadata TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,

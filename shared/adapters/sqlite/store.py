@@ -17,6 +17,7 @@ from shared.adapters.sqlite.errors import CannotOpen
 from shared.adapters.sqlite.event_types import SqliteEventTypes
 from shared.adapters.sqlite.lines import Lines
 from shared.adapters.sqlite.messages import SqliteMessages
+from shared.adapters.sqlite.organizations import SqliteOrganizations
 from shared.adapters.sqlite.outbox import SqliteOutbox
 from shared.adapters.sqlite.ownership import OWNER_ONLY, Ownership
 from shared.adapters.sqlite.queue import SqliteQueue
@@ -33,6 +34,7 @@ class SqliteStore:
         queue: Both sides: `shared.ports.queue.Queue` and `Consumer`.
     """
 
+    organizations: SqliteOrganizations
     applications: SqliteApplications
     event_types: SqliteEventTypes
     endpoints: SqliteEndpoints
@@ -99,6 +101,7 @@ class SqliteStore:
         writer = Writer(connection)
         lines = Lines(writer, clock, sequences, first_waiting)
         return cls(
+            organizations=SqliteOrganizations(writer, readers),
             applications=SqliteApplications(writer, readers),
             event_types=SqliteEventTypes(writer, readers),
             endpoints=SqliteEndpoints(writer, readers),

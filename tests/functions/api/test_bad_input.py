@@ -16,6 +16,7 @@ from functions.api.endpoint import EndpointIn, EndpointPatch, EndpointUpsertIn
 from functions.api.endpoint_headers import EndpointHeadersIn, EndpointHeadersPatchIn
 from functions.api.endpoint_secret import EndpointSecretRotateIn
 from functions.api.event_type import EventTypeIn, EventTypePatch, EventTypeUpsertIn
+from functions.api.organization import OrganizationSettingsIn, OrganizationSettingsPatch
 from functions.api.posting import MessageIn
 from tests.functions.api.client import Client
 
@@ -34,6 +35,8 @@ async def send(api: Client, at: str, body: bytes) -> int:
 
 
 BODIES: dict[str, tuple[type[Any], dict[str, Any]]] = {
+    "PUT /api/v1/organization/settings": (OrganizationSettingsIn, {"retrySchedule": [5]}),
+    "PATCH /api/v1/organization/settings": (OrganizationSettingsPatch, {"signatureType": "ed25519"}),
     "POST /api/v1/app": (ApplicationIn, {"name": "Acme"}),
     "PUT /api/v1/app/other": (ApplicationIn, {"name": "Other", "uid": "other"}),
     "PATCH /api/v1/app/acme": (ApplicationPatch, {"name": "Acme"}),
