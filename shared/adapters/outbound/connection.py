@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+from shared.adapters.outbound.burst import Burst
 from shared.adapters.outbound.exchange import Exchange, NotHTTP
 
 JOINED_LIMIT_BYTES = 64 * 1024
@@ -18,15 +19,18 @@ class Connection(asyncio.Protocol):
     """Carries one exchange after the other.
 
     Args:
+        burst: What its requests leave with.
         lost: Called once, when the connection is no more.
     """
 
-    __slots__ = ("_answered", "_exchange", "_keeps_alive", "_lost", "_transport")
+    __slots__ = ("_answered", "_burst", "_exchange", "_keeps_alive", "_lost", "_transport", "_unsent")
 
     _answered: asyncio.Future[None]
     _transport: asyncio.Transport
 
-    def __init__(self, lost: Callable[["Connection"], None]) -> None:
+    def __init__(self, burst: Burst, lost: Callable[["Connection"], None]) -> None:
+        self._burst = burst
+        self._unsent: tuple[bytes, bytes] | None = None
         self._exchange: Exchange | None = None
         self._keeps_alive = True
         self._lost = lost
@@ -41,11 +45,8 @@ class Connection(asyncio.Protocol):
         self._answered = asyncio.get_running_loop().create_future()
         exchange.waits_for(self._answered)
         self._keeps_alive = False
-        if len(body) <= JOINED_LIMIT_BYTES:
-            self._transport.write(head + body)
-        else:
-            self._transport.write(head)
-            self._transport.write(body)
+        self._unsent = head, body
+        self._burst.add(self._send)
         return self._answered
 
     @property
@@ -72,7 +73,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
-        if exchange is None:  # nobody asked
+        if exchange is None or self._unsent is not None:  # nobody asked
             self._transport.abort()
             return
         try:
@@ -92,6 +93,17 @@ class Connection(asyncio.Protocol):
             when = "in the middle of" if exchange.status_code else "before"
             self._answer(ConnectionLost(f"connection {'lost' if error else 'closed'} {when} the response"))
         self._lost(self)
+
+    def _send(self) -> None:
+        unsent, self._unsent = self._unsent, None
+        if unsent is None or self._transport.is_closing():  # it was lost meanwhile, and whoever waits is told
+            return
+        head, body = unsent
+        if len(body) <= JOINED_LIMIT_BYTES:
+            self._transport.write(head + body)
+        else:
+            self._transport.write(head)
+            self._transport.write(body)
 
     def _answer(self, error: Exception | None = None) -> None:
         exchange, self._exchange = self._exchange, None

@@ -8,6 +8,7 @@ from ssl import SSLContext
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
+from shared.adapters.outbound.burst import Burst
 from shared.adapters.outbound.connection import Connection, ConnectionLost
 from shared.adapters.outbound.deadlines import Deadlines
 from shared.adapters.outbound.guard import Address, Subnet, blocked
@@ -43,6 +44,7 @@ class Connections:
         self._allow = allow
         self._tls = tls
         self._kept = kept
+        self._burst = Burst()
         self._open: dict[Connection, str] = {}
         self._idle: dict[str, dict[Connection, None]] = {}
         self._resting = Deadlines(IDLE_SECONDS)
@@ -116,7 +118,7 @@ class Connections:
             happy_eyeballs_delay=NEXT_ADDRESS_AFTER_SECONDS,
         )
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Connection(self._lost),
+            lambda: Connection(self._burst, self._lost),
             sock=connected,
             ssl=self._tls if target.is_secure else None,
             server_hostname=target.host.rstrip(".") if target.is_secure else None,
