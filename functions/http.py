@@ -14,9 +14,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache, partial
 
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, Router
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from functions.api import docs, message
 from functions.api.answers import JSON_HEADERS, Answer, send_answer
@@ -29,6 +28,7 @@ from shared.wiring import service
 
 Respond = Callable[[Request], Awaitable[Answer]]
 
+ANY_ORIGIN = (b"access-control-allow-origin", b"*")
 CORS_MAX_AGE_SECONDS = 600
 
 _BEFORE_APP, _AFTER_APP = f"{PREFIX}/app/", "/msg"
@@ -61,7 +61,39 @@ async def _request(scope: Scope, receive: Receive, send: Send) -> None:
         if b"origin" not in request.headers and request.path[APP_ID]:
             await send_answer(await answer(message.create, service, request), send)
             return
-    await _with_cors(scope, receive, send)
+    headers = dict(scope["headers"])
+    if b"origin" in headers:
+        await _shared(headers, scope, receive, send)
+    else:
+        await _routed(scope, receive, send)
+
+
+async def _shared(headers: Mapping[bytes, bytes], scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer the page of any origin, by CORS: it may use every method and every header."""
+    method = headers.get(b"access-control-request-method")
+    if scope["method"] == "OPTIONS" and method is not None:
+        await send_answer(_preflight(method, headers.get(b"access-control-request-headers")), send)
+        return
+
+    async def send_shared(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], ANY_ORIGIN]}
+        await send(message)
+
+    await _routed(scope, receive, send_shared)
+
+
+def _preflight(method: bytes, names: bytes | None) -> Answer:
+    allowed = [ANY_ORIGIN, (b"access-control-max-age", b"%d" % CORS_MAX_AGE_SECONDS)]
+    allowed.append((b"access-control-allow-methods", method))
+    if names is not None:
+        allowed.append((b"access-control-allow-headers", names))
+    return Answer(200, tuple((name.decode(), value.decode("latin-1")) for name, value in allowed), b"")
+
+
+async def _routed(scope: Scope, receive: Receive, send: Send) -> None:
+    # The router compares by patterns whose end is also before a last line feed.
+    await (_nowhere if scope["path"].endswith("\n") else _router)(scope, receive, send)
 
 
 def _trimmed(scope: Scope) -> Scope:
@@ -125,10 +157,3 @@ def _routes() -> Iterator[Route]:
 
 
 _router = Router(list(_routes()), redirect_slashes=False, default=_nowhere)
-_with_cors = CORSMiddleware(
-    _router,
-    allow_origins=["*"],
-    allow_methods=["*"],
-    allow_headers=["*"],
-    max_age=CORS_MAX_AGE_SECONDS,
-)

@@ -80,9 +80,9 @@ class ApplicationPatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
 class ApplicationOut(msgspec.Struct, kw_only=True, rename="camel"):
     """An application. `uid` and `rateLimit` are absent when they are not set."""
 
-    uid: str | msgspec.UnsetType
+    uid: str | msgspec.UnsetType = msgspec.UNSET
     name: str
-    rate_limit: int | msgspec.UnsetType
+    rate_limit: int | msgspec.UnsetType = msgspec.UNSET
     throttle_rate: int | None
     id: str
     created_at: atoms.Instant

@@ -48,7 +48,12 @@ Limited = Annotated[
     ),
 ]
 EventTypeName = Annotated[Limited, msgspec.Meta(extra_json_schema={"example": "invoice.paid"})]
-Url = Annotated[str, msgspec.Meta(extra_json_schema={"example": "https://receiver.example/webhooks"})]
+Url = Annotated[
+    str,
+    msgspec.Meta(
+        extra_json_schema={"format": "uri", "minLength": 1, "example": "https://receiver.example/webhooks"}
+    ),
+]
 
 
 Value = TypeVar("Value")

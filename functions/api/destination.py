@@ -37,7 +37,7 @@ class EndpointMessageOut(MessageOut, kw_only=True, rename="camel"):
 
     status: MessageStatus
     status_text: MessageStatusText
-    next_attempt: atoms.Instant | msgspec.UnsetType
+    next_attempt: atoms.Instant | msgspec.UnsetType = msgspec.UNSET
 
 
 class ListResponseEndpointMessageOut(ListResponse[EndpointMessageOut]):

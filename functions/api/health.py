@@ -1,5 +1,7 @@
 """Health: whether every part answers."""
 
+from dataclasses import replace
+
 import msgspec
 
 from functions.api.answers import NO_CONTENT, Answer, json_answer
@@ -39,8 +41,11 @@ async def ping(call: Call[NoQuery, NoBody]) -> Answer:
 
 
 OPERATIONS = (
-    operation("v1.health.get", "GET /health", Access.NONE, get, {200: HealthReport}),
-    operation("v1.health.head", "HEAD /health", Access.NONE, get, {200: None}),
+    replace(
+        operation("v1.health.get", "GET /health", Access.NONE, get, {200: HealthReport}),
+        failures={500: HealthReport},
+    ),
+    replace(operation("v1.health.head", "HEAD /health", Access.NONE, get, {200: None}), failures={500: None}),
     operation("v1.health.ping", "GET /health/ping", Access.NONE, ping, {204: None}),
     operation("v1.health.ping-head", "HEAD /health/ping", Access.NONE, ping, {204: None}),
 )

@@ -106,9 +106,8 @@ def _query_parameters(query: Shape) -> Iterator[JsonObject]:
 
 
 def _responses(operation: Operation) -> JsonObject:
-    responses: JsonObject = {
-        str(status): _response(status, shape) for status, shape in operation.successes.items()
-    }
+    own = {**operation.successes, **operation.failures}
+    responses: JsonObject = {str(status): _response(status, shape) for status, shape in own.items()}
     for status in _failures(operation):
         shape = HTTPValidationError if status == HTTPStatus.UNPROCESSABLE_ENTITY else HttpErrorOut
         responses[str(int(status))] = _response(status, shape)

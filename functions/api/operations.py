@@ -117,6 +117,7 @@ class Operation:
         body: The shape of the body; None if none is read.
         summary: What it does, in one line.
         hidden: It is served for old clients, and is not in the OpenAPI document.
+        failures: What statuses of failure answer that have a shape of their own.
         carry_out: From a request to its answer. Errors pass through.
     """
 
@@ -130,6 +131,7 @@ class Operation:
     summary: str
     carry_out: CarryOut = field(repr=False)
     hidden: bool = False
+    failures: Successes = field(default_factory=dict)
 
     @property
     def tag(self) -> str:

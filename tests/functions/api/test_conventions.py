@@ -34,7 +34,11 @@ async def test_a_trailing_slash_makes_no_difference(api: Client, acme: str, path
 
 
 @pytest.mark.parametrize(
-    "path", ["/nope", "/api/v1", "/api/v1/APP", "/api/v2/app", "/api/v1/app/a/b/c", "/docs/x"]
+    "path",
+    [
+        *("/nope", "/api/v1", "/api/v1/APP", "/api/v2/app", "/api/v1/app/a/b/c", "/docs/x"),
+        *("/api/v1/app%0A", "/api/v1/app/acme/msg%0A", "/docs%0A"),
+    ],
 )
 async def test_an_unknown_path_says_so_in_json(api: Client, path: str) -> None:
     """An SDK parses every error as JSON, and fails in an ugly way when there is none."""
@@ -153,19 +157,20 @@ async def test_a_client_that_goes_away_is_not_answered(api: Client, acme: str) -
     assert not sent
 
 
+@pytest.mark.parametrize("method", ["PATCH", "PURGE", "get"])
 @pytest.mark.parametrize("path", ["/api/v1/app", SENDS, "/nope"])
-async def test_any_web_page_may_call(api: Client, acme: str, path: str) -> None:
-    """Portals run on their own origins."""
+async def test_any_web_page_may_call(api: Client, acme: str, path: str, method: str) -> None:
+    """Portals run on their own origins; what there is no method for, the request itself is told."""
     asked = await api.call(
         "OPTIONS",
         path,
         origin="https://portal.example",
-        access_control_request_method="PATCH",
+        access_control_request_method=method,
         access_control_request_headers="authorization,x-own",
     )
     assert asked.status == 200
     assert asked.headers["access-control-allow-origin"] == "*"
-    assert "PATCH" in asked.headers["access-control-allow-methods"]
+    assert asked.headers["access-control-allow-methods"] == method
     assert asked.headers["access-control-allow-headers"] == "authorization,x-own"
     assert asked.headers["access-control-max-age"] == "600"
     answered = await api.post(path, MESSAGE, origin="https://portal.example")

@@ -61,6 +61,19 @@ async def test_version_3_0_knows_no_type_null(document: Any) -> None:  # noqa: A
     }
 
 
+async def test_what_is_out_of_order_is_described_as_what_is_in_order(document: Any) -> None:  # noqa: ANN401
+    """Who watches over the service reads the report of a failure, too."""
+    answers = document["paths"]["/api/v1/health"]["get"]["responses"]
+    assert answers["500"]["content"] == answers["200"]["content"]
+
+
+async def test_what_may_be_left_out_is_not_required(document: Any) -> None:  # noqa: ANN401
+    shapes = document["components"]["schemas"]
+    for shape, field in (("ApplicationOut", "uid"), ("EndpointMessageOut", "nextAttempt")):
+        assert field in shapes[shape]["properties"]
+        assert field not in shapes[shape]["required"]
+
+
 @pytest.mark.parametrize(
     "operation_id",
     [

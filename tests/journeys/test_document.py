@@ -1,0 +1,174 @@
+"""The OpenAPI document against the running service: what it says is what is served.
+
+schemathesis reads the document, makes requests of it, right ones and wrong ones, and holds every answer to
+it: no 5xx, no status, type or shape of an answer that the document does not name.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+import pytest_asyncio
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import APIOperation, Case, CheckFunction, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core import NOT_SET
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from svix.api import ApplicationIn, EndpointIn, EventTypeIn, MessageIn
+
+from tests.journeys.running import Running, eventually
+
+Described: TypeAlias = APIOperation[Any, Any, Any, Any]
+Asked: TypeAlias = Case[Any]
+
+NOBODY = "http://127.0.0.1:1/"
+"""Nobody listens there: an attempt is over at once."""
+
+SAME_EACH_TIME = settings(
+    max_examples=8,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+"""So many right requests and so many wrong ones for each operation. No smaller one is searched for when one
+fails: each meets what those before it have left behind."""
+
+PROMISES: list[CheckFunction] = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+BODIES: Mapping[str, Any] = {
+    "v1.application.create": {"name": "Acme"},
+    "v1.application.patch": {"name": "Acme & Co"},
+    "v1.application.upsert": {"name": "Acme"},
+    "v1.endpoint.create": {"url": NOBODY},
+    "v1.endpoint.patch": {"description": "Invoices"},
+    "v1.endpoint.patch-headers": {"headers": {"X-Api-Key": None}},
+    "v1.endpoint.send-example": {"eventType": "invoice.paid"},
+    "v1.endpoint.set-headers": {"headers": {"X-Api-Key": "k"}},
+    "v1.endpoint.upsert": {"url": NOBODY},
+    "v1.event-type.create": {"name": "invoice.sent", "description": ""},
+    "v1.event-type.patch": {"deprecated": True},
+    "v1.event-type.upsert": {"description": "", "schemas": {"1": {"examples": [{"amount": 1200}]}}},
+    "v1.message.create": {"eventType": "invoice.paid", "payload": {"amount": 1200}},
+}
+"""A body for every operation that needs more than `{}`."""
+
+
+@pytest_asyncio.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Running]:
+    async with Running(tmp_path) as service:
+        yield service
+
+
+@pytest_asyncio.fixture
+async def stock(service: Running) -> Mapping[str, str]:
+    """Something of every kind, by the name of its id in paths."""
+    svix = service.svix()
+    event_type = await svix.event_type.create(
+        EventTypeIn(name="invoice.paid", description="", schemas={"1": {"examples": [{"amount": 1200}]}})
+    )
+    app = await svix.application.create(ApplicationIn(name="Acme"))
+    endpoint = await svix.endpoint.create(app.id, EndpointIn(url=NOBODY))
+    message = await svix.message.create(app.id, MessageIn(event_type=event_type.name, payload={}))
+    attempts = await eventually(
+        lambda: svix.message_attempt.list_by_msg(app.id, message.id), until=lambda seen: seen.data
+    )
+    return {
+        "app_id": app.id,
+        "attempt_id": attempts.data[0].id,
+        "endpoint_id": endpoint.id,
+        "event_type_name": event_type.name,
+        "msg_id": message.id,
+    }
+
+
+def _operations(service: Running) -> Iterable[tuple[str, Described]]:
+    """Every operation by its id; those that remove things come last, the largest at the very end."""
+    document = schemathesis.openapi.from_url(f"{service.url}/api/v1/openapi.json")
+    operations = [found.ok() for found in document.get_all_operations() if isinstance(found, Ok)]
+    operations.sort(key=lambda one: (one.method == "delete", -one.path.count("/")))
+    return [(one.definition.raw["operationId"], one) for one in operations]
+
+
+def _known(operation: Described, stock: Mapping[str, str]) -> dict[str, str]:
+    """The path to something that there is."""
+    return {name: key for name, key in stock.items() if f"{{{name}}}" in operation.path}
+
+
+def _sent(case: Asked, session: requests.Session) -> tuple[int, list[str]]:
+    """Send a request: the status of the answer, and what of the answer the document does not say."""
+    answer = case.call(session=session)
+    try:
+        case.validate_response(answer, checks=PROMISES)
+    except BaseExceptionGroup as broken:
+        return answer.status_code, [f"{case.as_curl_command()}: {wrong}" for wrong in broken.exceptions]
+    return answer.status_code, []
+
+
+def _tried(operation: Described, stock: Mapping[str, str], session: requests.Session) -> list[str]:
+    """Send requests that the document allows, of what there is, and others that it forbids."""
+    found: list[str] = []
+
+    def send(case: Asked) -> None:
+        found.extend(_sent(case, session)[1])
+
+    for requests_made in (
+        operation.as_strategy(GenerationMode.POSITIVE, path_parameters=_known(operation, stock)),
+        operation.as_strategy(GenerationMode.NEGATIVE),
+    ):
+        # One without parameters and body cannot be asked wrongly.
+        with suppress(Unsatisfiable):
+            SAME_EACH_TIME(given(requests_made)(send))()
+    return found
+
+
+async def test_every_operation_does_what_it_is_there_for(service: Running, stock: Mapping[str, str]) -> None:
+    """One good request each: nothing is described that cannot be had."""
+
+    def called() -> Mapping[str, object]:
+        wrong: dict[str, object] = {}
+        with requests.Session() as session:
+            session.headers["authorization"] = f"Bearer {service.token}"
+            for name, operation in _operations(service):
+                body = BODIES.get(name, {}) if operation.body else NOT_SET
+                case = operation.Case(path_parameters=_known(operation, stock), body=body)
+                status, broken = _sent(case, session)
+                if broken or not 200 <= status < 300:
+                    wrong[name] = status, broken
+        return wrong
+
+    assert await asyncio.to_thread(called) == {}
+
+
+@pytest.mark.parametrize("who", ["organization", "portal"])
+async def test_whatever_is_sent_the_answer_is_one_that_is_described(
+    service: Running, stock: Mapping[str, str], who: str
+) -> None:
+    token = service.token
+    if who == "portal":
+        token = await service.run("token", "--app", stock["app_id"])
+
+    def called() -> Mapping[str, list[str]]:
+        with requests.Session() as session:
+            session.headers["authorization"] = f"Bearer {token}"
+            tried = {name: _tried(operation, stock, session) for name, operation in _operations(service)}
+        return {name: wrong for name, wrong in tried.items() if wrong}
+
+    assert await asyncio.to_thread(called) == {}
