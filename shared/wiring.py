@@ -25,6 +25,7 @@ from shared.flows.deliver import AttemptByHand, Deliver, Reattempt
 from shared.flows.directory import Directory
 from shared.flows.erase import Erase
 from shared.flows.housekeeping import Retention, Sweep
+from shared.flows.policies import Policies
 from shared.flows.resend import SendAgain, SendExample
 from shared.ports.answers import Answers
 from shared.ports.applications import Applications
@@ -64,6 +65,7 @@ class Service:
     answers: Answers
     queue: Queue
     consumer: Consumer
+    policies: Policies
     directory: Directory
     catalogue: Catalogue
     accept: Accept
@@ -115,9 +117,8 @@ def compose(
     sender = sender or HttpSender(user_agent=f"Heliograph/{VERSION}", allow=settings.allow_subnets)
     store = SqliteStore.open(settings.database, clock)
     secrets = AesSecrets(settings.encryption_key)
-    directory = Directory(
-        _policy(settings), store.organizations, store.applications, store.endpoints, secrets, clock
-    )
+    policies = Policies(_policy(settings), store.organizations, store.event_types)
+    directory = Directory(policies, store.applications, store.endpoints, secrets, clock)
     make_attempt = MakeAttempt(sender, store.outbox, store.endpoints, directory, clock, dice, journal)
     accept = Accept(store.outbox, clock, dice, journal)
     return Service(
@@ -135,6 +136,7 @@ def compose(
         answers=store.answers,
         queue=store.queue,
         consumer=store.queue,
+        policies=policies,
         directory=directory,
         catalogue=Catalogue(
             store.organizations,

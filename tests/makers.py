@@ -59,7 +59,8 @@ def an_event_type(**changes: Any) -> EventType:  # noqa: ANN401 - checked by the
         archived=False,
         deprecated=False,
         schemas=None,
-        feature_flag=None,
+        group_name=None,
+        feature_flags=None,
         created_at=NOON,
         updated_at=NOON,
     )

@@ -1,7 +1,7 @@
 """Event types: the names that an organization's messages carry and its endpoints filter by."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -19,6 +19,10 @@ from shared.domain.paging import DEFAULT_LIMIT, page_of, scan_by_key
 from shared.domain.timestamps import to_wire
 from shared.ports.event_types import EventTypeFilter
 
+FEATURE_FLAGS_MAX = 25
+"""Of an event type."""
+
+FeatureFlags = Annotated[list[atoms.Limited], msgspec.Meta(extra_json_schema={"maxItems": FEATURE_FLAGS_MAX})]
 Schemas = Annotated[dict[str, msgspec.Raw], msgspec.Meta(extra_json_schema={"additionalProperties": {}})]
 
 
@@ -27,7 +31,9 @@ class EventTypeIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     Attributes:
         schemas: By version, a JSON Schema (Draft 7).
-        feature_flag: Only portals whose token carries it see the event type.
+        group_name: What it is shown under, together with others.
+        feature_flags: Only portals whose token carries one of them see the event type.
+        feature_flag: The old name of a single one of `featureFlags`, which goes before it.
     """
 
     name: atoms.EventTypeName
@@ -35,6 +41,8 @@ class EventTypeIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     archived: bool | None = None
     deprecated: bool | None = None
     schemas: Schemas | None = None
+    group_name: atoms.Limited | None = None
+    feature_flags: FeatureFlags | None = None
     feature_flag: atoms.Limited | None = None
 
     async def checked(self) -> NewEventType:
@@ -43,14 +51,15 @@ class EventTypeIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         Raises:
             Invalid: A value breaks a rule.
         """
-        flag = _checked_flag(self.feature_flag)
+        flags = _checked_flags(self.feature_flags, self.feature_flag)
         return NewEventType(
             name=atoms.limited(self.name, "body", "name"),
             description=atoms.printable(self.description, "body", "description"),
             archived=bool(self.archived),
             deprecated=bool(self.deprecated),
             schemas=await _checked_schemas(self.schemas),
-            feature_flag=flag,
+            group_name=_checked_group(self.group_name),
+            feature_flags=flags,
         )
 
 
@@ -59,13 +68,17 @@ class EventTypeUpsertIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel
 
     Attributes:
         schemas: By version, a JSON Schema (Draft 7).
-        feature_flag: Only portals whose token carries it see the event type.
+        group_name: What it is shown under, together with others.
+        feature_flags: Only portals whose token carries one of them see the event type.
+        feature_flag: The old name of a single one of `featureFlags`, which goes before it.
     """
 
     description: str
     archived: bool | None = None
     deprecated: bool | None = None
     schemas: Schemas | None = None
+    group_name: atoms.Limited | None = None
+    feature_flags: FeatureFlags | None = None
     feature_flag: atoms.Limited | None = None
 
     async def checked(self, name: str) -> NewEventType:
@@ -74,14 +87,15 @@ class EventTypeUpsertIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel
         Raises:
             Invalid: A value breaks a rule.
         """
-        flag = _checked_flag(self.feature_flag)
+        flags = _checked_flags(self.feature_flags, self.feature_flag)
         return NewEventType(
             name=atoms.limited(name, "path", "event_type_name"),
             description=atoms.printable(self.description, "body", "description"),
             archived=bool(self.archived),
             deprecated=bool(self.deprecated),
             schemas=await _checked_schemas(self.schemas),
-            feature_flag=flag,
+            group_name=_checked_group(self.group_name),
+            feature_flags=flags,
         )
 
 
@@ -90,13 +104,17 @@ class EventTypePatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     Attributes:
         schemas: By version, a JSON Schema (Draft 7), instead of all that there are.
-        feature_flag: Only portals whose token carries it see the event type; null shows it to all.
+        group_name: What it is shown under, together with others; null is under nothing.
+        feature_flags: Only portals whose token carries one of them see the event type; null shows it to all.
+        feature_flag: The old name of a single one of `featureFlags`, which goes before it.
     """
 
     description: str | msgspec.UnsetType = msgspec.UNSET
     archived: bool | msgspec.UnsetType = msgspec.UNSET
     deprecated: bool | msgspec.UnsetType = msgspec.UNSET
     schemas: Schemas | msgspec.UnsetType | None = msgspec.UNSET
+    group_name: atoms.Limited | msgspec.UnsetType | None = msgspec.UNSET
+    feature_flags: FeatureFlags | msgspec.UnsetType | None = msgspec.UNSET
     feature_flag: atoms.Limited | msgspec.UnsetType | None = msgspec.UNSET
 
     async def checked(self) -> EventTypeEdit:
@@ -105,7 +123,7 @@ class EventTypePatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         Raises:
             Invalid: A value breaks a rule.
         """
-        flag = atoms.given(self.feature_flag, _checked_flag)
+        flags = self._flags()
         return EventTypeEdit(
             description=atoms.given(
                 self.description, lambda text: atoms.printable(text, "body", "description")
@@ -113,12 +131,27 @@ class EventTypePatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             archived=self.archived,
             deprecated=self.deprecated,
             schemas=msgspec.UNSET if self.schemas is msgspec.UNSET else await _checked_schemas(self.schemas),
-            feature_flag=flag,
+            group_name=atoms.given(self.group_name, _checked_group),
+            feature_flags=flags,
         )
+
+    def _flags(self) -> frozenset[str] | msgspec.UnsetType | None:
+        """The feature flags by either name.
+
+        Raises:
+            Invalid: They break a rule.
+        """
+        if self.feature_flags is not msgspec.UNSET:
+            return _checked_flags(self.feature_flags, None)
+        return atoms.given(self.feature_flag, lambda flag: _checked_flags(None, flag))
 
 
 class EventTypeOut(msgspec.Struct, kw_only=True, rename="camel"):
-    """An event type. `schemas` is null in lists that were not asked for content."""
+    """An event type. `schemas` is null in lists that were not asked for content.
+
+    Attributes:
+        feature_flag: The first of `featureFlags`, for clients that know of one only.
+    """
 
     name: str
     description: str
@@ -127,6 +160,8 @@ class EventTypeOut(msgspec.Struct, kw_only=True, rename="camel"):
     schemas: Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object", "nullable": True})]
     created_at: atoms.Instant
     updated_at: atoms.Instant
+    group_name: str | None
+    feature_flags: list[str] | None
     feature_flag: str | None
 
 
@@ -174,8 +209,7 @@ async def get(call: Call[NoQuery, NoBody]) -> Answer:
     """
     token, name = call.token, call.path["event_type_name"]
     event_type = await call.service.event_types.get(token.org_id, name)
-    shown = token.feature_flags
-    if shown is not None and event_type.feature_flag is not None and event_type.feature_flag not in shown:
+    if not event_type.is_shown(token.feature_flags):
         raise Unknown("event type", name)
     return json_answer(200, _out(event_type))
 
@@ -200,16 +234,31 @@ async def delete(call: Call[DeleteQuery, NoBody]) -> Answer:
     return NO_CONTENT
 
 
-def _checked_flag(flag: str | None) -> str | None:
-    """Check a feature flag, as part of the form of the body.
+def _checked_flags(flags: Sequence[str] | None, old_name: str | None) -> frozenset[str] | None:
+    """Check feature flags, as part of the form of the body; none at all is None.
+
+    Raises:
+        Invalid: There are too many, or one of them is no name.
+    """
+    field = "featureFlag" if flags is None else "featureFlags"
+    if flags is None:
+        flags = [] if old_name is None else [old_name]
+    if len(flags) > FEATURE_FLAGS_MAX:
+        raise Invalid(("body", field), f"write at most {FEATURE_FLAGS_MAX} flags")
+    for flag in flags:
+        why = atoms.broken_limit(flag)
+        if why is not None:
+            raise Invalid(("body", field), why, JSON_DECODE)
+    return frozenset(flags) or None
+
+
+def _checked_group(name: str | None) -> str | None:
+    """Check the name of a group.
 
     Raises:
         Invalid: It is no name.
     """
-    why = None if flag is None else atoms.broken_limit(flag)
-    if why is not None:
-        raise Invalid(("body", "featureFlag"), why, JSON_DECODE)
-    return flag
+    return None if name is None else atoms.limited(name, "body", "group_name")
 
 
 async def _checked_schemas(schemas: Mapping[str, msgspec.Raw] | None) -> str | None:
@@ -244,6 +293,7 @@ def _broken_schema(text: bytes) -> str | None:
 
 
 def _out(event_type: EventType) -> EventTypeOut:
+    flags = atoms.sorted_names(event_type.feature_flags)
     return EventTypeOut(
         name=event_type.name,
         description=event_type.description,
@@ -252,7 +302,9 @@ def _out(event_type: EventType) -> EventTypeOut:
         schemas=msgspec.Raw(event_type.schemas or "null"),
         created_at=to_wire(event_type.created_at),
         updated_at=to_wire(event_type.updated_at),
-        feature_flag=event_type.feature_flag,
+        group_name=event_type.group_name,
+        feature_flags=flags,
+        feature_flag=flags[0] if flags else None,
     )
 
 

@@ -169,7 +169,7 @@ def _named(name: str | None, choices: Mapping[str, Choice], field: str) -> Choic
 
 
 def _answer(service: Service, own: OrganizationSettings) -> Answer:
-    policy = policy_for(service.directory.process, own)
+    policy = policy_for(service.policies.process, own, {})
     return json_answer(
         200,
         OrganizationSettingsOut(

@@ -1,7 +1,8 @@
 """An event type: a name that an organization's messages carry and its endpoints filter by."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import UNSET, UnsetType
 
@@ -15,9 +16,11 @@ class EventType:
     Attributes:
         archived: Hidden from lists and from new endpoint filters; messages may still use it.
         schemas: JSON text of an object from version to JSON Schema (Draft 7), or None.
-        feature_flag: Only portals whose token carries this flag see it; None shows it to all.
+        group_name: What it is shown under, together with others; None is under nothing.
+        feature_flags: Only portals whose token carries one of them see it; None shows it to all.
         created_at: UTC, in whole microseconds.
         updated_at: UTC, in whole microseconds.
+        retry_schedule: The rest after each failed attempt; None follows the organization.
     """
 
     org_id: str
@@ -26,21 +29,30 @@ class EventType:
     archived: bool
     deprecated: bool
     schemas: str | None
-    feature_flag: str | None
+    group_name: str | None
+    feature_flags: frozenset[str] | None
     created_at: datetime
     updated_at: datetime
+    retry_schedule: Sequence[timedelta] | None = None
+
+    def is_shown(self, feature_flags: frozenset[str] | None) -> bool:
+        """Whether somebody with some flags sees it; None sees all."""
+        if feature_flags is None or self.feature_flags is None:
+            return True
+        return not self.feature_flags.isdisjoint(feature_flags)
 
 
 @dataclass(frozen=True, slots=True)
 class NewEventType:
-    """What a caller says of an event type to be made; checked at the edge."""
+    """What a caller says of an event type to be made; checked at the edge. Its schedule changes apart."""
 
     name: str
     description: str
     archived: bool = False
     deprecated: bool = False
     schemas: str | None = None
-    feature_flag: str | None = None
+    group_name: str | None = None
+    feature_flags: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,9 @@ class EventTypeEdit:
     archived: bool | UnsetType = UNSET
     deprecated: bool | UnsetType = UNSET
     schemas: str | UnsetType | None = UNSET
-    feature_flag: str | UnsetType | None = UNSET
+    group_name: str | UnsetType | None = UNSET
+    feature_flags: frozenset[str] | UnsetType | None = UNSET
+    retry_schedule: Sequence[timedelta] | UnsetType | None = UNSET
 
 
 def edited(event_type: EventType, said: EventTypeEdit | NewEventType, at: datetime) -> EventType:

@@ -1,6 +1,6 @@
 """What one organization sets for itself, in place of what the process has for all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any
@@ -63,11 +63,16 @@ def edited(settings: OrganizationSettings, said: OrganizationSettingsEdit) -> Or
     return replace(settings, **said_in(said))
 
 
-def policy_for(process: Policy, settings: OrganizationSettings) -> Policy:
+def policy_for(
+    process: Policy,
+    settings: OrganizationSettings,
+    event_type_schedules: Mapping[str, Sequence[timedelta]],
+) -> Policy:
     """What holds for an organization.
 
     Args:
         process: What the process has for all.
         settings: What the organization sets for itself, which goes before it.
+        event_type_schedules: Of those of its event types that have one, which go before both.
     """
-    return replace(process, **settings.own)
+    return replace(process, **settings.own, event_type_schedules=event_type_schedules)

@@ -1,7 +1,7 @@
 """How one organization's messages are delivered."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from shared.domain.signature import SignatureType
@@ -42,6 +42,7 @@ class Policy:
         endpoint_https_only: Whether the URL of a new endpoint must be https.
         operational_webhooks: Whether the organization is told of what happens to its endpoints.
         user_agent: What receivers see as `User-Agent`.
+        event_type_schedules: As `retry_schedule`, which they go before, by the message's event type.
     """
 
     retry_schedule: Sequence[timedelta]
@@ -52,3 +53,8 @@ class Policy:
     endpoint_https_only: bool
     operational_webhooks: bool
     user_agent: str
+    event_type_schedules: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
+
+    def schedule_for(self, event_type: str) -> Sequence[timedelta]:
+        """The rests between the attempts on a message of some type."""
+        return self.event_type_schedules.get(event_type, self.retry_schedule)

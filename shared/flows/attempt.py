@@ -102,7 +102,9 @@ class MakeAttempt:
         if parcel.by_hand is not None:
             return parcel.by_hand.pending_at
         now = self.clock.now()
-        wait = wait_after(parcel.number, policy.retry_schedule, answer, now, self.dice.share())
+        wait = wait_after(
+            parcel.number, policy.schedule_for(parcel.event_type), answer, now, self.dice.share()
+        )
         return None if wait is None else now + wait
 
     def _attempt(

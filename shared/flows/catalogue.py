@@ -144,11 +144,13 @@ class Catalogue:
             archived=new.archived,
             deprecated=new.deprecated,
             schemas=new.schemas,
-            feature_flag=new.feature_flag,
+            group_name=new.group_name,
+            feature_flags=new.feature_flags,
             created_at=now,
             updated_at=now,
         )
         await self.event_types.add(event_type)
+        self.directory.forget_policy(org_id)
         return event_type
 
     async def edit_event_type(self, org_id: str, name: str, said: EventTypeEdit | NewEventType) -> EventType:
@@ -158,9 +160,11 @@ class Catalogue:
             Unknown: There is none of this name.
         """
         now = self.clock.now()
-        return await self.event_types.update(
+        after = await self.event_types.update(
             org_id, name, lambda present: event_types.edited(present, said, now)
         )
+        self.directory.forget_policy(org_id)
+        return after
 
     async def put_event_type(self, org_id: str, new: NewEventType) -> tuple[EventType, bool]:
         """Make the event type of a name what `new` says, whether there is one or not.
@@ -184,6 +188,7 @@ class Catalogue:
         """
         if expunge:
             await self.event_types.remove(org_id, name)
+            self.directory.forget_policy(org_id)
         else:
             await self.event_types.archive(org_id, name, at=self.clock.now())
 

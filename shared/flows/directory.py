@@ -7,14 +7,13 @@ from datetime import datetime, timedelta
 from shared.domain.application import Application
 from shared.domain.endpoint import Endpoint
 from shared.domain.errors import Unknown
-from shared.domain.organization import policy_for
 from shared.domain.policy import Policy
 from shared.domain.signature import Secret, parse_secret
 from shared.flows.cache import Cache
+from shared.flows.policies import Policies
 from shared.ports.applications import Applications
 from shared.ports.clock import Clock
 from shared.ports.endpoints import Endpoints
-from shared.ports.organizations import Organizations
 from shared.ports.secrets import Secrets
 
 KEEP = timedelta(seconds=5)
@@ -38,23 +37,17 @@ class Target:
 
 
 class Directory:
-    """Policies, applications and targets by key, cached; every edit in this process calls `forget…`.
-
-    Attributes:
-        process: What holds for an organization that has set nothing itself.
-    """
+    """Policies, applications and targets by key, cached; every edit in this process calls `forget…`."""
 
     def __init__(
         self,
-        process: Policy,
-        organizations: Organizations,
+        policies: Policies,
         applications: Applications,
         endpoints: Endpoints,
         secrets: Secrets,
         clock: Clock,
     ) -> None:
-        self.process = process
-        self._read_settings = organizations.settings
+        self._read_policy = policies.of
         self._read_application = applications.get
         self._read_endpoints = endpoints.of_application
         self._open = secrets.open
@@ -100,9 +93,6 @@ class Directory:
     def forget_targets(self, app_id: str) -> None:
         """An application's endpoints were changed: read them anew."""
         self._targets.forget(app_id)
-
-    async def _read_policy(self, org_id: str) -> Policy:
-        return policy_for(self.process, await self._read_settings(org_id))
 
     async def _read_targets(self, org_id: str, app_id: str) -> Sequence[Target]:
         try:

@@ -1,8 +1,8 @@
 """The event types of all organizations."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.domain.event_type import EventType
@@ -15,7 +15,7 @@ class EventTypeFilter:
 
     Attributes:
         archived: Show archived ones too.
-        feature_flags: Show only types without a flag or with one of these; None shows all.
+        feature_flags: Show only types without flags or with one of these; None shows all.
     """
 
     archived: bool = False
@@ -51,6 +51,10 @@ class EventTypes(Protocol):
 
     async def missing(self, org_id: str, names: Collection[str]) -> frozenset[str]:
         """Those of `names` that are no live event type."""
+        ...
+
+    async def schedules(self, org_id: str) -> Mapping[str, Sequence[timedelta]]:
+        """The retry schedules of those that have one of their own, archived or not, by name."""
         ...
 
     async def update(self, org_id: str, name: str, change: Callable[[EventType], EventType]) -> EventType:

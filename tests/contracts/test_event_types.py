@@ -1,5 +1,6 @@
 """What `shared.ports.event_types` promises."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -23,7 +24,14 @@ async def names(stores: Stores, only: EventTypeFilter) -> list[str]:
 
 
 async def test_what_was_added_is_read_by_name(stores: Stores) -> None:
-    event_type = an_event_type(schemas='{"1": {}}', feature_flag="beta", deprecated=True, updated_at=LATER)
+    event_type = an_event_type(
+        schemas='{"1": {}}',
+        group_name="invoice",
+        feature_flags=frozenset({"beta", "new"}),
+        deprecated=True,
+        updated_at=LATER,
+        retry_schedule=(timedelta(milliseconds=1), timedelta(hours=1)),
+    )
     await stores.event_types.add(event_type)
 
     assert await stores.event_types.get(ORG, "invoice.paid") == event_type
@@ -53,7 +61,13 @@ async def test_an_update_changes_what_is_there_archived_or_not(stores: Stores) -
     before = an_event_type(archived=True, schemas='{"1": {}}')
     await stores.event_types.add(before)
     after = an_event_type(
-        description="new", deprecated=True, schemas=None, feature_flag="beta", updated_at=LATER
+        description="new",
+        deprecated=True,
+        schemas=None,
+        group_name="invoice",
+        feature_flags=frozenset({"beta"}),
+        updated_at=LATER,
+        retry_schedule=(),
     )
     seen = []
 
@@ -115,11 +129,13 @@ async def test_what_there_is_not_is_unknown(stores: Stores) -> None:
         await stores.event_types.remove(ORG, "invoice.paid")
 
 
-async def test_a_portal_sees_event_types_without_a_flag_and_those_with_one_of_its_flags(
+async def test_a_portal_sees_event_types_without_flags_and_those_with_one_of_its_flags(
     stores: Stores,
 ) -> None:
-    for name, flag in (("a", None), ("b", "beta"), ("c", "secret")):
-        await stores.event_types.add(an_event_type(name=name, feature_flag=flag))
+    for name, flags in (("a", None), ("b", {"beta", "new"}), ("c", {"secret"})):
+        await stores.event_types.add(
+            an_event_type(name=name, feature_flags=None if flags is None else frozenset(flags))
+        )
 
     assert await names(stores, LIVE) == ["a", "b", "c"]
     assert await names(stores, EventTypeFilter(feature_flags=frozenset())) == ["a"]
@@ -129,6 +145,21 @@ async def test_a_portal_sees_event_types_without_a_flag_and_those_with_one_of_it
         "b",
         "c",
     ]
+
+
+async def test_the_schedules_are_those_of_the_event_types_that_have_one(stores: Stores) -> None:
+    """They are read for the attempts of an organization, all at once."""
+    hour = (timedelta(hours=1),)
+    await stores.event_types.add(an_event_type(name="none"))
+    await stores.event_types.add(an_event_type(name="empty", retry_schedule=()))
+    await stores.event_types.add(an_event_type(name="archived", archived=True, retry_schedule=hour))
+    await stores.event_types.add(an_event_type(name="else", org_id=OTHER_ORG, retry_schedule=hour))
+
+    assert await stores.event_types.schedules(ORG) == {"empty": (), "archived": hour}
+
+    await stores.event_types.update(ORG, "empty", lambda present: replace(present, retry_schedule=hour))
+    await stores.event_types.remove(ORG, "archived")
+    assert await stores.event_types.schedules(ORG) == {"empty": hour}
 
 
 async def test_missing_names_are_those_that_are_no_live_event_type(stores: Stores) -> None:

@@ -36,13 +36,22 @@ OTHERS: dict[str, Any] = {
 
 
 def test_whoever_sets_nothing_follows_the_process() -> None:
-    assert policy_for(PROCESS, OrganizationSettings()) == PROCESS
+    assert policy_for(PROCESS, OrganizationSettings(), {}) == PROCESS
 
 
 @pytest.mark.parametrize("part", [field.name for field in fields(OrganizationSettings)])
 def test_what_is_set_goes_before_the_process_also_if_it_is_false_or_empty(part: str) -> None:
     change = {part: OTHERS[part]}
-    assert policy_for(PROCESS, OrganizationSettings(**change)) == replace(PROCESS, **change)
+    assert policy_for(PROCESS, OrganizationSettings(**change), {}) == replace(PROCESS, **change)
+
+
+def test_the_schedule_of_an_event_type_goes_before_all_others_also_if_it_is_empty() -> None:
+    own = OrganizationSettings(retry_schedule=(timedelta(hours=1),))
+    policy = policy_for(PROCESS, own, {"a": (timedelta(days=1),), "b": ()})
+
+    assert policy.schedule_for("a") == (timedelta(days=1),)
+    assert policy.schedule_for("b") == ()
+    assert policy.schedule_for("c") == (timedelta(hours=1),)
 
 
 @pytest.mark.parametrize("part", [field.name for field in fields(OrganizationSettings)])

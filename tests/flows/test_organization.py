@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
+from shared.domain.event_type import EventTypeEdit, NewEventType
 from shared.domain.organization import OrganizationSettings, OrganizationSettingsEdit
 from shared.domain.policy import SVIX_HEADERS
 from shared.domain.signature import SignatureType
@@ -41,6 +42,46 @@ async def test_the_next_attempt_follows_the_schedule_that_is_set_also_of_a_messa
     await walk.passes(HOUR)
     *_, last = await walk.attempts(message)
     assert (last.number, last.next_attempt_at) == (3, None)
+
+
+async def test_the_schedule_of_an_event_type_holds_for_the_next_attempt_on_its_messages(walk: Walk) -> None:
+    catalogue = walk.service.catalogue
+    for name in ("urgent", "other"):
+        await catalogue.add_event_type(ORG, NewEventType(name, ""))
+    application = await walk.has_application()
+    await walk.has_endpoint(application)
+    walk.receiver.goes_down()
+    await sets(walk, retry_schedule=(timedelta(seconds=1), HOUR))
+    urgent = await walk.posts(application, event_type="urgent")
+    other = await walk.posts(application, event_type="other")
+
+    await catalogue.edit_event_type(ORG, "urgent", EventTypeEdit(retry_schedule=(HOUR, HOUR, HOUR)))
+    await walk.passes(timedelta(seconds=2))
+    await catalogue.edit_event_type(ORG, "urgent", EventTypeEdit(retry_schedule=()))
+    await walk.passes(2 * HOUR)
+
+    assert [attempt.number for attempt in await walk.attempts(urgent)] == [1, 2, 3]
+    assert (await walk.attempts(urgent))[-1].next_attempt_at is None
+    assert [attempt.number for attempt in await walk.attempts(other)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("expunge", [True, False])
+async def test_an_expunged_event_type_has_no_schedule_and_an_archived_one_keeps_it(
+    walk: Walk, *, expunge: bool
+) -> None:
+    catalogue = walk.service.catalogue
+    await catalogue.add_event_type(ORG, NewEventType("order.paid", ""))
+    await catalogue.edit_event_type(ORG, "order.paid", EventTypeEdit(retry_schedule=()))
+    application = await walk.has_application()
+    await walk.has_endpoint(application)
+    walk.receiver.goes_down()
+    await walk.posts(application)
+
+    await catalogue.remove_event_type(ORG, "order.paid", expunge=expunge)
+    message = await walk.posts(application)
+
+    (attempt,) = await walk.attempts(message)
+    assert (attempt.next_attempt_at is None) is not expunge
 
 
 async def test_rests_of_milliseconds_are_kept(walk: Walk) -> None:

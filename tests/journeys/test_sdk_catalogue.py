@@ -66,6 +66,8 @@ async def test_what_there_is_can_be_changed(svix: SvixAsync) -> None:
     typed = await svix.event_type.upsert("a", EventTypeUpsertIn(description="Newer"))
     assert (typed.description, typed.schemas) == ("Newer", None)
     assert (await svix.event_type.upsert("b", EventTypeUpsertIn(description=""))).name == "b"
+    flagged = await svix.event_type.patch("b", EventTypePatch(feature_flags=["new", "beta"], group_name="g"))
+    assert (flagged.feature_flags, flagged.feature_flag, flagged.group_name) == (["beta", "new"], "beta", "g")
 
     endpoint = await svix.endpoint.create(
         "acme", EndpointIn(url="https://a.example", uid="main", event_types=["a"], channels=["eu"])

@@ -1,8 +1,10 @@
 """Event types on SQLite."""
 
+# ruff: noqa: S608 - statements are put together from names of ours; what callers say travels as parameters
+
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 
 from shared.adapters.sqlite import columns
@@ -14,12 +16,13 @@ from shared.domain.paging import Scan
 from shared.ports.event_types import EventTypeFilter
 
 _SELECT = (
-    "SELECT org_id, name, description, archived, deprecated, schemas, feature_flag, created_at, updated_at"
-    " FROM event_type WHERE org_id = ?"
+    "SELECT org_id, name, description, archived, deprecated, schemas, group_name, feature_flags, created_at,"
+    " updated_at, retry_schedule FROM event_type WHERE org_id = ?"
 )
 _REPLACE = (
-    "UPDATE event_type SET description = ?3, archived = ?4, deprecated = ?5, schemas = ?6, feature_flag = ?7,"
-    " created_at = ?8, updated_at = ?9 WHERE org_id = ?1 AND name = ?2"
+    "UPDATE event_type SET description = ?3, archived = ?4, deprecated = ?5, schemas = ?6, group_name = ?7,"
+    " feature_flags = ?8, created_at = ?9, updated_at = ?10, retry_schedule = ?11"
+    " WHERE org_id = ?1 AND name = ?2"
 )
 
 
@@ -39,7 +42,7 @@ class SqliteEventTypes:
                 (event_type.org_id, event_type.name),
             )
             try:
-                connection.execute("INSERT INTO event_type VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+                connection.execute("INSERT INTO event_type VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
             except sqlite3.IntegrityError as taken:
                 raise EventTypeTaken(event_type.name) from taken
 
@@ -53,8 +56,11 @@ class SqliteEventTypes:
         if not only.archived:
             condition += " AND NOT archived"
         if only.feature_flags is not None:
-            one, flags = columns.any_of("feature_flag", only.feature_flags)
-            condition += f" AND (feature_flag IS NULL OR {one})"
+            one, flags = columns.any_of("flag.value", only.feature_flags)
+            condition += (
+                " AND (feature_flags IS NULL"
+                f" OR EXISTS (SELECT * FROM json_each(feature_flags) AS flag WHERE {one}))"
+            )
             parameters += flags
         sql = _SELECT + condition + columns.in_order(scan, "name")
 
@@ -65,12 +71,22 @@ class SqliteEventTypes:
 
     async def missing(self, org_id: str, names: Collection[str]) -> frozenset[str]:
         one, parameters = columns.any_of("name", set(names))
-        sql = f"SELECT name FROM event_type WHERE org_id = ? AND NOT archived AND {one}"  # noqa: S608 - a name of ours
+        sql = f"SELECT name FROM event_type WHERE org_id = ? AND NOT archived AND {one}"
 
         def look(connection: sqlite3.Connection) -> frozenset[str]:
             return frozenset(names).difference(
                 name for (name,) in connection.execute(sql, (org_id, *parameters))
             )
+
+        return await self._readers.run(look)
+
+    async def schedules(self, org_id: str) -> Mapping[str, Sequence[timedelta]]:
+        def look(connection: sqlite3.Connection) -> Mapping[str, Sequence[timedelta]]:
+            found = connection.execute(
+                "SELECT name, retry_schedule FROM event_type WHERE org_id = ? AND retry_schedule IS NOT NULL",
+                (org_id,),
+            )
+            return {name: columns.lengths_of(text) or () for name, text in found}
 
         return await self._readers.run(look)
 
@@ -115,13 +131,17 @@ def _row(event_type: EventType) -> columns.Row:
         event_type.archived,
         event_type.deprecated,
         event_type.schemas,
-        event_type.feature_flag,
+        event_type.group_name,
+        columns.set_text(event_type.feature_flags),
         columns.micros(event_type.created_at),
         columns.micros(event_type.updated_at),
+        columns.lengths_text(event_type.retry_schedule),
     )
 
 
-def _event_type(row: tuple[str, str, str, int, int, str | None, str | None, int, int]) -> EventType:
+def _event_type(
+    row: tuple[str, str, str, int, int, str | None, str | None, str | None, int, int, str | None],
+) -> EventType:
     return EventType(
         org_id=row[0],
         name=row[1],
@@ -129,7 +149,9 @@ def _event_type(row: tuple[str, str, str, int, int, str | None, str | None, int,
         archived=bool(row[3]),
         deprecated=bool(row[4]),
         schemas=row[5],
-        feature_flag=row[6],
-        created_at=columns.instant(row[7]),
-        updated_at=columns.instant(row[8]),
+        group_name=row[6],
+        feature_flags=columns.set_of(row[7]),
+        created_at=columns.instant(row[8]),
+        updated_at=columns.instant(row[9]),
+        retry_schedule=columns.lengths_of(row[10]),
     )

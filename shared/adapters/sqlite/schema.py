@@ -29,10 +29,11 @@ CREATE UNIQUE INDEX application_uid ON application (org_id, uid) WHERE uid IS NO
 
 CREATE TABLE event_type (
     org_id TEXT NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL, archived INTEGER NOT NULL,
-    deprecated INTEGER NOT NULL, schemas TEXT, feature_flag TEXT,
-    created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+    deprecated INTEGER NOT NULL, schemas TEXT, group_name TEXT, feature_flags TEXT,
+    created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, retry_schedule TEXT,
     PRIMARY KEY (org_id, name)
 ) WITHOUT ROWID;
+CREATE INDEX event_type_schedule ON event_type (org_id, name) WHERE retry_schedule IS NOT NULL;
 
 CREATE TABLE endpoint (
     app_id TEXT NOT NULL, id TEXT NOT NULL, org_id TEXT NOT NULL, url TEXT NOT NULL,

@@ -15,6 +15,7 @@ from functions.api.endpoint import EndpointIn, EndpointPatch, EndpointUpsertIn
 from functions.api.endpoint_headers import EndpointHeadersIn, EndpointHeadersPatchIn
 from functions.api.endpoint_secret import EndpointSecretRotateIn
 from functions.api.event_type import EventTypeIn, EventTypePatch, EventTypeUpsertIn
+from functions.api.event_type_schedule import RetryScheduleInOut
 from functions.api.organization import OrganizationSettingsIn, OrganizationSettingsPatch
 from functions.api.posting import MessageIn
 from tests.functions.api.client import Client
@@ -42,6 +43,7 @@ BODIES: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "POST /api/v1/event-type": (EventTypeIn, {"name": "a", "description": ""}),
     "PUT /api/v1/event-type/b": (EventTypeUpsertIn, {"description": ""}),
     "PATCH /api/v1/event-type/acme": (EventTypePatch, {}),
+    "PUT /api/v1/event-type/acme/retry-schedule": (RetryScheduleInOut, {"retrySchedule": [5]}),
     "POST /api/v1/app/acme/endpoint": (EndpointIn, {"url": "https://receiver.example"}),
     "PUT /api/v1/app/acme/endpoint/acme": (EndpointUpsertIn, {"url": "https://a.example", "uid": "acme"}),
     "PATCH /api/v1/app/acme/endpoint/acme": (EndpointPatch, {"description": ""}),

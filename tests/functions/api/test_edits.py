@@ -88,7 +88,7 @@ class TestPut:
 
     async def test_an_event_type_is_replaced_whole(self, api: Client, walk: Walk) -> None:
         whole = {"description": "Old", "deprecated": True, "schemas": {"1": {}}, "featureFlag": "beta"}
-        await api.post(TYPE, {"name": "a", **whole})
+        await api.post(TYPE, {"name": "a", "groupName": "group", **whole})
         await api.delete(f"{TYPE}/a")
         await a_minute_passes(walk)
 
@@ -102,6 +102,8 @@ class TestPut:
                 "archived": False,
                 "deprecated": False,
                 "schemas": None,
+                "groupName": None,
+                "featureFlags": None,
                 "featureFlag": None,
                 "createdAt": "2026-11-24T12:00:00Z",
                 "updatedAt": LATER,
@@ -242,8 +244,8 @@ class TestPatch:
             ({"deprecated": False}, {"deprecated": False}),
             ({"schemas": {"2": {"type": "object"}}}, {"schemas": {"2": {"type": "object"}}}),
             ({"schemas": None}, {"schemas": None}),
-            ({"featureFlag": "other"}, {"featureFlag": "other"}),
-            ({"featureFlag": None}, {"featureFlag": None}),
+            ({"featureFlag": "other"}, {"featureFlag": "other", "featureFlags": ["other"]}),
+            ({"featureFlag": None}, {"featureFlag": None, "featureFlags": None}),
             ({"name": "ignored"}, {}),
         ],
     )

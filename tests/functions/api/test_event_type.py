@@ -7,6 +7,7 @@ import pytest
 from tests.flows.walk import Walk
 from tests.functions.api.client import Client, portal_token
 
+NO_FLAGS: dict[str, object] = {"featureFlags": None, "featureFlag": None}
 SCHEMA = {"1": {"type": "object", "properties": {"price": {"type": "number", "maximum": 1.5}}}}
 
 
@@ -22,6 +23,8 @@ async def test_what_was_made_is_read_again_exactly(api: Client) -> None:
         "archived": False,
         "deprecated": True,
         "schemas": SCHEMA,
+        "groupName": "invoice",
+        "featureFlags": ["beta", "new"],
         "featureFlag": "beta",
     }
     made = await api.post("/api/v1/event-type", said)
@@ -36,11 +39,12 @@ async def test_what_was_made_is_read_again_exactly(api: Client) -> None:
 
 
 async def test_what_is_not_set_has_its_default(api: Client) -> None:
-    nulls = dict.fromkeys(("archived", "deprecated", "schemas", "featureFlag"))
+    nulls = dict.fromkeys(("archived", "deprecated", "schemas", *NO_FLAGS, "groupName"))
     made = await api.post("/api/v1/event-type", {"name": "a", "description": "", **nulls})
     assert made.status == 201
     assert (made.json["archived"], made.json["deprecated"]) == (False, False)
-    assert (made.json["schemas"], made.json["featureFlag"]) == (None, None)
+    assert (made.json["schemas"], made.json["groupName"]) == (None, None)
+    assert {name: made.json[name] for name in NO_FLAGS} == NO_FLAGS
 
 
 async def test_a_live_name_is_taken_and_an_archived_one_comes_back(api: Client, walk: Walk) -> None:
@@ -91,7 +95,7 @@ async def test_a_portal_sees_types_without_a_flag_or_with_one_of_its_own(
 ) -> None:
     await make(api, "open")
     await make(api, "beta", featureFlag="beta")
-    await make(api, "secret", featureFlag="secret")
+    await make(api, "secret", featureFlags=["new", "secret"])
 
     async def seen(*flags: str) -> list[str]:
         portal = Client(portal_token(walk.service.settings, acme, *flags))
@@ -102,6 +106,7 @@ async def test_a_portal_sees_types_without_a_flag_or_with_one_of_its_own(
 
     assert await seen() == ["open"]
     assert await seen("beta", "other") == ["beta", "open"]
+    assert await seen("new") == ["open", "secret"]
     portal = Client(portal_token(walk.service.settings, acme, "beta"))
     assert (await portal.get("/api/v1/event-type/secret")).status == 404
     assert (await api.get("/api/v1/event-type/secret")).status == 200
@@ -119,6 +124,11 @@ async def test_a_portal_sees_types_without_a_flag_or_with_one_of_its_own(
         ({"description": "a\u0000"}, ["body", "description"]),
         ({"featureFlag": "no spaces"}, ["body", "featureFlag"]),
         ({"featureFlag": ""}, ["body", "featureFlag"]),
+        ({"featureFlags": ["beta", "no spaces"]}, ["body", "featureFlags"]),
+        ({"featureFlags": ["beta"] * 26}, ["body", "featureFlags"]),
+        ({"featureFlags": "beta"}, ["body", "featureFlags"]),
+        ({"groupName": ""}, ["body", "group_name", "__all__"]),
+        ({"groupName": "no spaces"}, ["body", "group_name", "__all__"]),
         ({"schemas": {"1": {"readOnly": 15}}}, ["body", "schemas"]),
         ({"schemas": {"1": {"type": "thing"}}}, ["body", "schemas"]),
         ({"schemas": {"1": {"pattern": "["}}}, ["body", "schemas"]),
@@ -159,3 +169,50 @@ async def test_a_strange_schema_is_taken_or_refused(api: Client, schemas: bytes)
 async def test_an_iterator_is_a_name(api: Client, iterator: str) -> None:
     refused = await api.get(f"/api/v1/event-type?iterator={iterator}")
     assert (refused.status, refused.loc) == (422, ["query", "iterator", "__all__"])
+
+
+@pytest.mark.parametrize(
+    ("said", "flags", "flag"),
+    [
+        ({"featureFlag": "beta"}, ["beta"], "beta"),
+        ({"featureFlags": ["beta"]}, ["beta"], "beta"),
+        ({"featureFlags": ["new", "beta", "new"]}, ["beta", "new"], "beta"),
+        ({"featureFlags": ["new"], "featureFlag": "beta"}, ["new"], "new"),
+        ({"featureFlags": None, "featureFlag": "beta"}, ["beta"], "beta"),
+        ({"featureFlags": []}, None, None),
+        (
+            {"featureFlags": [f"flag-{n:02}" for n in range(25)]},
+            [f"flag-{n:02}" for n in range(25)],
+            "flag-00",
+        ),
+    ],
+)
+async def test_one_flag_and_several_are_the_same_thing(
+    api: Client, said: dict[str, object], flags: list[str] | None, flag: str | None
+) -> None:
+    """A client that knows of one only never sees a hidden type as open, nor opens it by writing back."""
+    await make(api, "a", **said)
+    assert (await api.put("/api/v1/event-type/b", {"description": "", **said})).status == 201
+    for name in ("a", "b"):
+        shown = (await api.get(f"/api/v1/event-type/{name}")).json
+        assert (shown["featureFlags"], shown["featureFlag"]) == (flags, flag)
+
+
+@pytest.mark.parametrize(
+    ("said", "flags"),
+    [
+        ({}, ["beta", "new"]),
+        ({"featureFlag": "one"}, ["one"]),
+        ({"featureFlag": None}, None),
+        ({"featureFlags": ["two", "one"]}, ["one", "two"]),
+        ({"featureFlags": None}, None),
+        ({"featureFlags": [], "featureFlag": "one"}, None),
+    ],
+)
+async def test_patch_changes_the_flags_by_either_name(
+    api: Client, said: dict[str, object], flags: list[str] | None
+) -> None:
+    await make(api, "a", featureFlags=["new", "beta"], groupName="group")
+    patched = await api.patch("/api/v1/event-type/a", said)
+    assert (patched.json["featureFlags"], patched.json["groupName"]) == (flags, "group")
+    assert (await api.patch("/api/v1/event-type/a", {"groupName": None})).json["groupName"] is None
