@@ -14,6 +14,7 @@ from shared.domain.application import Application, ApplicationEdit, NewApplicati
 from shared.domain.errors import Invalid, UidTaken, Unknown
 from shared.domain.paging import DEFAULT_LIMIT, page_of, scan_by_key
 from shared.domain.timestamps import to_wire
+from shared.ports.applications import ApplicationFilter
 from shared.wiring import Service
 
 Name = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1})]
@@ -101,18 +102,30 @@ class CreateQuery(msgspec.Struct, frozen=True):
 
 
 class ListQuery(msgspec.Struct, frozen=True):
-    """Which applications to list."""
+    """Which applications to list.
+
+    Attributes:
+        exclude_apps_with_no_endpoints: Leave out those that have no endpoint.
+        exclude_apps_with_disabled_endpoints: Leave out those that have only disabled endpoints.
+    """
 
     limit: Limit = DEFAULT_LIMIT
     iterator: AppIterator | None = None
     order: Order = "ascending"
+    exclude_apps_with_no_endpoints: Flag = False
+    exclude_apps_with_disabled_endpoints: Flag = False
 
 
 async def list_all(call: Call[ListQuery, NoBody]) -> Answer:
     """List the organization's applications."""
     query = call.query
     scan = scan_by_key(query.limit, query.iterator, descending=query.order == "descending")
-    page = page_of(await call.service.applications.scan(call.token.org_id, scan), scan, lambda row: row.id)
+    only = ApplicationFilter(
+        without_endpoints=not query.exclude_apps_with_no_endpoints,
+        all_disabled=not query.exclude_apps_with_disabled_endpoints,
+    )
+    rows = await call.service.applications.scan(call.token.org_id, scan, only)
+    page = page_of(rows, scan, lambda row: row.id)
     return list_answer(ListResponseApplicationOut, page, _out)
 
 

@@ -1,4 +1,4 @@
-"""Portals: tokens with which a customer looks after the endpoints of one application."""
+"""Who asks, and portals: tokens with which a customer looks after the endpoints of one application."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,6 +15,9 @@ from functions.api.operations import APP_ID, Access, Call, NoBody, operation
 from functions.api.queries import NoQuery
 from functions.api.tokens import PORTAL_TOKEN_LIFETIME, AppPortalCapability, Token, mint_portal_token
 from shared.domain.errors import Invalid
+
+PERMISSION_SOURCE = "SvixJwt"
+"""As clients know the only kind of token that there is here."""
 
 EXPIRIES_SECONDS = range(60 * 60, 7 * 24 * 60 * 60 + 1)
 
@@ -117,6 +120,22 @@ class AppPortalAccessOut(msgspec.Struct):
     token: str
 
 
+class WhoamiOut(msgspec.Struct, rename="camel", omit_defaults=True):
+    """For whom a token is good. What it does not name is absent.
+
+    Attributes:
+        env_id: The organization's id.
+        app_id: The only application that it is good for.
+        session_id: The organization's own name for what it was made for.
+        permission_source: Always `SvixJwt`: a JWT that this deployment's secret has signed.
+    """
+
+    env_id: str
+    permission_source: Annotated[str, msgspec.Meta(extra_json_schema={"enum": [PERMISSION_SOURCE]})]
+    app_id: str | None = None
+    session_id: str | None = None
+
+
 @dataclass(eq=False)
 class CannotSign(Refused):
     """This deployment verifies tokens that are made elsewhere."""
@@ -145,6 +164,12 @@ async def expire_all(call: Call[NoQuery, ApplicationTokenExpireIn]) -> Answer:
     body = call.body
     await call.service.catalogue.end_tokens(call.application, body.session_ids, body.after())
     return NO_CONTENT
+
+
+async def whoami(call: Call[NoQuery, NoBody]) -> Answer:
+    """Say for whom the token of this request is good."""
+    token = call.token
+    return json_answer(200, WhoamiOut(token.org_id, PERMISSION_SOURCE, token.app_id, token.session_id))
 
 
 async def logout(call: Call[NoQuery, NoBody]) -> Answer:
@@ -190,5 +215,6 @@ OPERATIONS = (
         expire_all,
         {204: None},
     ),
+    operation("v1.authentication.whoami", "GET /auth/whoami", Access.ANY, whoami, {200: WhoamiOut}),
     operation("v1.authentication.logout", "POST /auth/logout", Access.NONE, logout, {204: None}),
 )

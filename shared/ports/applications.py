@@ -1,11 +1,25 @@
 """The applications of all organizations."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from shared.domain.application import Application
 from shared.domain.paging import Scan
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationFilter:
+    """Which applications a list shows.
+
+    Attributes:
+        without_endpoints: Show those that have no endpoint, too.
+        all_disabled: Show those that have only disabled endpoints, too.
+    """
+
+    without_endpoints: bool = True
+    all_disabled: bool = True
 
 
 class Applications(Protocol):
@@ -31,7 +45,7 @@ class Applications(Protocol):
         """
         ...
 
-    async def scan(self, org_id: str, scan: Scan) -> Sequence[Application]:
+    async def scan(self, org_id: str, scan: Scan, only: ApplicationFilter) -> Sequence[Application]:
         """Read the organization's live applications by id: in the scan's order, one more than its limit."""
         ...
 

@@ -11,11 +11,13 @@ from hypothesis import given
 from shared.domain.application import Application, TokenEnd
 from shared.domain.errors import UidTaken, Unavailable, Unknown
 from shared.domain.paging import Scan
+from shared.ports.applications import ApplicationFilter
 from tests.clock import NOON
 from tests.contracts.adapters import Stores
 from tests.contracts.scans import EVERYTHING, expected, on_one_store, scans
-from tests.makers import ORG, OTHER_ORG, an_application
+from tests.makers import ORG, OTHER_ORG, an_application, an_endpoint
 
+ALL = ApplicationFilter()
 LATER = NOON + timedelta(hours=1)
 
 
@@ -49,7 +51,7 @@ async def test_applications_without_uid_are_not_in_each_others_way(stores: Store
     await stores.applications.add(an_application())
     await stores.applications.add(an_application())
 
-    assert len(await stores.applications.scan(ORG, EVERYTHING)) == 2
+    assert len(await stores.applications.scan(ORG, EVERYTHING, ALL)) == 2
 
 
 async def test_another_organizations_application_is_unknown(stores: Stores) -> None:
@@ -61,7 +63,7 @@ async def test_another_organizations_application_is_unknown(stores: Stores) -> N
         with pytest.raises(Unknown) as unknown:
             await stores.applications.get(ORG, key)
         assert (unknown.value.what, unknown.value.key) == ("application", key)
-    assert not await stores.applications.scan(ORG, EVERYTHING)
+    assert not await stores.applications.scan(ORG, EVERYTHING, ALL)
 
 
 @pytest.mark.parametrize("key", ["id", "uid"])
@@ -146,7 +148,7 @@ async def test_a_removed_application_is_in_no_read_and_frees_its_uid(stores: Sto
     for key in (application.id, "acme"):
         with pytest.raises(Unknown):
             await stores.applications.get(ORG, key)
-    assert not await stores.applications.scan(ORG, EVERYTHING)
+    assert not await stores.applications.scan(ORG, EVERYTHING, ALL)
     heir = an_application(uid="acme")
     await stores.applications.add(heir)
     assert await stores.applications.get(ORG, "acme") == heir
@@ -168,7 +170,7 @@ async def test_ids_are_compared_bytewise(stores: Stores) -> None:
     for id_ in ("app_a", "app_B", "app_1"):
         await stores.applications.add(an_application(id=id_))
 
-    found = await stores.applications.scan(ORG, EVERYTHING)
+    found = await stores.applications.scan(ORG, EVERYTHING, ALL)
 
     assert [application.id for application in found] == ["app_1", "app_B", "app_a"]
 
@@ -182,14 +184,46 @@ async def test_a_scan_reads_its_range_in_its_order_and_one_more_than_its_limit(
     stores: Stores, scan: Scan
 ) -> None:
     """The row too many is how a page knows whether another follows."""
-    if not await stores.applications.scan(ORG, EVERYTHING):
+    if not await stores.applications.scan(ORG, EVERYTHING, ALL):
         for key in KEYS:
             await stores.applications.add(an_application(id=key))
             await stores.applications.add(an_application(id=f"{key}x", org_id=OTHER_ORG))
 
-    found = await stores.applications.scan(ORG, scan)
+    found = await stores.applications.scan(ORG, scan, ALL)
 
     assert [application.id for application in found] == expected(KEYS, scan)
+
+
+@pytest.mark.parametrize(
+    ("only", "shown"),
+    [
+        (ALL, ["none", "removed", "disabled", "both", "enabled"]),
+        (ApplicationFilter(without_endpoints=False), ["disabled", "both", "enabled"]),
+        (ApplicationFilter(all_disabled=False), ["none", "removed", "both", "enabled"]),
+        (ApplicationFilter(without_endpoints=False, all_disabled=False), ["both", "enabled"]),
+    ],
+)
+async def test_a_list_leaves_out_applications_by_their_endpoints(
+    stores: Stores, only: ApplicationFilter, shown: list[str]
+) -> None:
+    for uid, disabled in (
+        ("none", []),
+        ("removed", [False]),
+        ("disabled", [True, True]),
+        ("both", [True, False]),
+        ("enabled", [False]),
+    ):
+        application = an_application(uid=uid)
+        await stores.applications.add(application)
+        for each in disabled:
+            endpoint = an_endpoint(application, disabled=each)
+            await stores.endpoints.add(endpoint)
+            if uid == "removed":
+                await stores.endpoints.remove(application.id, endpoint.id, at=NOON)
+
+    found = await stores.applications.scan(ORG, EVERYTHING, only)
+
+    assert [application.uid for application in found] == shown
 
 
 async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
@@ -201,7 +235,7 @@ async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
     with pytest.raises(Unavailable):
         await stores.applications.get(ORG, application.id)
     with pytest.raises(Unavailable):
-        await stores.applications.scan(ORG, EVERYTHING)
+        await stores.applications.scan(ORG, EVERYTHING, ALL)
     with pytest.raises(Unavailable):
         await stores.applications.update(ORG, application.id, lambda unchanged: unchanged)
     with pytest.raises(Unavailable):

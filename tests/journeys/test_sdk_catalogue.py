@@ -8,6 +8,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 from svix.api import (
     ApplicationIn,
+    ApplicationListOptions,
     ApplicationPatch,
     ApplicationTokenExpireIn,
     AppPortalAccessIn,
@@ -66,8 +67,6 @@ async def test_what_there_is_can_be_changed(svix: SvixAsync) -> None:
     typed = await svix.event_type.upsert("a", EventTypeUpsertIn(description="Newer"))
     assert (typed.description, typed.schemas) == ("Newer", None)
     assert (await svix.event_type.upsert("b", EventTypeUpsertIn(description=""))).name == "b"
-    flagged = await svix.event_type.patch("b", EventTypePatch(feature_flags=["new", "beta"], group_name="g"))
-    assert (flagged.feature_flags, flagged.feature_flag, flagged.group_name) == (["beta", "new"], "beta", "g")
 
     endpoint = await svix.endpoint.create(
         "acme", EndpointIn(url="https://a.example", uid="main", event_types=["a"], channels=["eu"])
@@ -84,6 +83,26 @@ async def test_what_there_is_can_be_changed(svix: SvixAsync) -> None:
     with pytest.raises(HttpError) as refused:
         await svix.endpoint.patch("acme", "unknown", EndpointPatch(disabled=True))
     assert refused.value.status_code == 404
+
+
+async def test_what_is_not_for_everybody_is_left_out(service: Running, svix: SvixAsync) -> None:
+    for uid in ("empty", "acme"):
+        await svix.application.create(ApplicationIn(name=uid, uid=uid))
+    await svix.endpoint.create("acme", EndpointIn(url="https://a.example", disabled=True))
+    for no, disabled, shown in ((True, False, {"acme"}), (False, True, {"empty"}), (True, True, set())):
+        options = ApplicationListOptions(
+            exclude_apps_with_no_endpoints=no, exclude_apps_with_disabled_endpoints=disabled
+        )
+        assert {app.uid for app in (await svix.application.list(options)).data} == shown
+
+    flags = ["new", "beta"]
+    await svix.event_type.create(EventTypeIn(name="a", description="", feature_flags=flags, group_name="g"))
+    made = await svix.event_type.get("a")
+    assert (made.feature_flags, made.feature_flag, made.group_name) == (["beta", "new"], "beta", "g")
+    for flag, seen in (("new", ["a"]), ("other", [])):
+        access = await svix.authentication.app_portal_access("acme", AppPortalAccessIn(feature_flags=[flag]))
+        listed = await service.svix(access.token).event_type.list()
+        assert [event_type.name for event_type in listed.data] == seen
 
 
 async def test_a_secret_is_exchanged_without_a_gap(svix: SvixAsync, receiver: Receiver) -> None:

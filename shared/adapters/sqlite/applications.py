@@ -13,6 +13,7 @@ from shared.adapters.sqlite.writer import Writer
 from shared.domain.application import Application, TokenEnd
 from shared.domain.errors import UidTaken, Unknown
 from shared.domain.paging import Scan
+from shared.ports.applications import ApplicationFilter
 
 _SELECT = (
     "SELECT id, org_id, name, uid, throttle_rate, metadata, created_at, updated_at, token_ends"
@@ -23,6 +24,11 @@ _REPLACE = (
     "UPDATE application SET name = ?3, uid = ?4, throttle_rate = ?5, metadata = ?6, created_at = ?7,"
     " updated_at = ?8, token_ends = ?9 WHERE org_id = ?1 AND id = ?2"
 )
+
+_HAS_ENDPOINT = (
+    "EXISTS (SELECT * FROM endpoint WHERE app_id = application.id AND endpoint.removed_at IS NULL{})"
+)
+_HAS_ANY, _HAS_ENABLED = _HAS_ENDPOINT.format(""), _HAS_ENDPOINT.format(" AND NOT disabled")
 
 _ends = msgspec.json.Decoder(list[tuple[str | None, int, int]]).decode
 
@@ -51,8 +57,12 @@ class SqliteApplications:
 
         return await self._writer.run(update)
 
-    async def scan(self, org_id: str, scan: Scan) -> Sequence[Application]:
+    async def scan(self, org_id: str, scan: Scan, only: ApplicationFilter) -> Sequence[Application]:
         condition, parameters = columns.within(scan, "id")
+        if not only.without_endpoints:
+            condition += f" AND {_HAS_ANY}"
+        if not only.all_disabled:
+            condition += f" AND ({_HAS_ENABLED} OR NOT {_HAS_ANY})"
         sql = _SELECT + condition + columns.in_order(scan, "id")
 
         def look(connection: sqlite3.Connection) -> Sequence[Application]:

@@ -96,6 +96,29 @@ async def test_pages_go_on_and_back_in_both_orders(api: Client, walk: Walk) -> N
     ).json["data"]
 
 
+async def test_a_list_leaves_out_applications_by_their_endpoints(api: Client, walk: Walk) -> None:
+    for name, disabled in (("none", []), ("disabled", [True]), ("enabled", [True, False])):
+        await api.post("/api/v1/app", {"name": name, "uid": name})
+        walk.clock.move(timedelta(milliseconds=4))
+        for each in disabled:
+            said = {"url": "https://receiver.example", "disabled": each}
+            await api.post(f"/api/v1/app/{name}/endpoint", said)
+
+    async def shown(**excluded: str) -> list[str]:
+        query = "&".join(f"exclude_apps_with_{what}_endpoints={flag}" for what, flag in excluded.items())
+        return [row["name"] for row in (await api.get(f"/api/v1/app?{query}")).json["data"]]
+
+    assert await shown() == ["none", "disabled", "enabled"]
+    assert await shown(no="false", disabled="false", svix_play="true") == ["none", "disabled", "enabled"]
+    assert await shown(no="true") == ["disabled", "enabled"]
+    assert await shown(disabled="true") == ["none", "enabled"]
+    assert await shown(no="true", disabled="true") == ["enabled"]
+    paged = (await api.get("/api/v1/app?exclude_apps_with_no_endpoints=true&limit=1")).json
+    assert ([row["name"] for row in paged["data"]], paged["done"]) == (["disabled"], False)
+    wrong = await api.get("/api/v1/app?exclude_apps_with_no_endpoints=yes")
+    assert (wrong.status, wrong.json["code"]) == (400, "generic_error")
+
+
 async def test_an_empty_page_has_nowhere_to_go(api: Client, acme: str) -> None:
     assert (await api.get("/api/v1/app?limit=0")).json == {"data": [], "iterator": None, "done": False}
     beyond = await api.get(f"/api/v1/app?iterator={acme}")

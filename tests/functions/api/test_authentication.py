@@ -288,3 +288,19 @@ async def test_tokens_that_are_made_elsewhere_are_not_made_here(
     assert (refused.status, refused.json["code"]) == (400, "cannot_sign")
     install(None)
     await service.close()
+
+
+async def test_a_token_says_for_whom_it_is_good(api: Client, acme: str) -> None:
+    async def who(client: Client) -> object:
+        answered = await client.get("/api/v1/auth/whoami")
+        assert answered.status == 200
+        return answered.json
+
+    source = {"permissionSource": "SvixJwt"}
+    assert await who(api) == {"envId": ORG, **source}
+    assert await who(await portal(api)) == {"envId": ORG, "appId": acme, **source}
+    session = await portal(api, sessionId="s", readOnly=True)
+    assert await who(session) == {"envId": ORG, "appId": acme, "sessionId": "s", **source}
+    assert (await Client(None).get("/api/v1/auth/whoami")).status == 401
+    await api.post("/api/v1/auth/app/acme/expire-all", {})
+    assert (await session.get("/api/v1/auth/whoami")).status == 401

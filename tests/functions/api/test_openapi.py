@@ -119,7 +119,10 @@ async def test_shapes_have_the_names_that_sdks_know(document: Any) -> None:  # n
     ours = set(document["components"]["schemas"])
     theirs = {name for name, _ in getmembers(svix.models, isclass)}
     own = {"HTTPValidationError", "HttpErrorOut", "ValidationError", "HealthReport", "HealthStatus"}
-    own |= {f"OrganizationSettings{kind}" for kind in ("In", "Patch", "Out")} | {"RetryScheduleInOut"}
+    own |= {f"OrganizationSettings{kind}" for kind in ("In", "Patch", "Out")} | {
+        "RetryScheduleInOut",
+        "WhoamiOut",
+    }
     assert ours - own <= theirs
 
 
