@@ -16,12 +16,17 @@ SETUP = PYTHON="$(PYTHON)" sh infra/local/setup.sh "$(VENV)"
 
 # Three files, so that nobody installs what they do not use: Azure deploys requirements.txt, `make run` adds the
 # embedded host, `make test` and `make check` add their tools. The two smaller ones take the versions of the largest.
-COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--custom-compile-command 'make requirements' pyproject.toml
+PIN = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command 'make requirements'
+COMPILE = $(PIN) pyproject.toml
 COMPILE_ALL = $(COMPILE) --extra local --group dev --output-file requirements-dev.txt $(UPGRADE) \
 	&& $(COMPILE) --extra local --constraint requirements-dev.txt --output-file requirements-local.txt \
-	&& $(COMPILE) --constraint requirements-dev.txt --output-file requirements.txt
-REQUIREMENTS = requirements-dev.txt requirements-local.txt requirements.txt
+	&& $(COMPILE) --constraint requirements-dev.txt --output-file requirements.txt \
+	&& $(PIN) --group svix-1 --no-deps --output-file $(CLIENTS)/python/svix-1.txt \
+	&& $(PIN) --group svix-2 --no-deps --output-file $(CLIENTS)/python/svix-2.txt
+CLIENTS = tests/journeys/clients
+REQUIREMENTS = requirements-dev.txt requirements-local.txt requirements.txt \
+	$(CLIENTS)/python/svix-1.txt $(CLIENTS)/python/svix-2.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench coverage fmt requirements clean local-environment dev-environment \
@@ -52,6 +57,7 @@ fmt: dev-environment ## format the code and mend what can be mended
 requirements: UPGRADE = $(ARGS)
 requirements: dev-environment ## pin the packages of pyproject.toml; ARGS=--upgrade takes newer ones
 	@PATH="$(abspath $(BIN)):$$PATH"; $(COMPILE_ALL)
+	@cd $(CLIENTS)/javascript && npm install --package-lock-only --ignore-scripts --no-audit --no-fund --silent
 
 clean: ## remove what the verbs built; the database stays
 	rm -rf "$(VENV)" build dist *.egg-info .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -77,7 +83,7 @@ check-imports: dev-environment
 # Compiled anew beside the pins that are there, which the resolver keeps as long as pyproject.toml allows them.
 check-requirements: dev-environment
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT \
-	&& cp pyproject.toml $(REQUIREMENTS) "$$folder" \
+	&& tar -cf - pyproject.toml $(REQUIREMENTS) | tar -xf - -C "$$folder" \
 	&& (PATH="$(abspath $(BIN)):$$PATH"; cd "$$folder" && $(COMPILE_ALL)) \
 	&& for file in $(REQUIREMENTS); do \
 		diff -u $$file "$$folder/$$file" || { echo "$$file does not match pyproject.toml: make requirements"; exit 1; }; \
@@ -89,6 +95,7 @@ check-addresses:
 	@! git grep -nIE 'pypi[.]org|pythonhosted[.]org|registry[.]npmjs[.]org|deb[.]debian[.]org'
 
 check-json: dev-environment
-	@for file in host.json local.settings.example.json; do \
+	@for file in host.json local.settings.example.json $(CLIENTS)/javascript/package.json \
+		$(CLIENTS)/javascript/package-lock.json; do \
 		$(BIN)/python -m json.tool $$file /dev/null || { echo "$$file is not JSON"; exit 1; }; \
 	done

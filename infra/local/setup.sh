@@ -3,7 +3,7 @@
 # nothing changed.
 #
 #   sh infra/local/setup.sh FOLDER local     what the service needs
-#   sh infra/local/setup.sh FOLDER dev       what its tests and checks need besides
+#   sh infra/local/setup.sh FOLDER dev       what its tests and checks need besides, other people's clients included
 #
 # PYTHON names the interpreter to use; without it the first fitting one on the PATH is taken. uv does the work
 # when it is on the PATH, and otherwise the interpreter's own venv and pip.
@@ -11,7 +11,8 @@
 # 1. Leave at once when the environment was finished from these very files.
 # 2. Let one set-up at a time work on a folder.
 # 3. Keep the environment that is there when it runs; otherwise make it anew.
-# 4. Install the pinned packages, each checked against its hash, and this project from its own folder.
+# 4. Install the pinned packages, each checked against its hash, and this project from its own folder. The clients
+#    that the tests run besides go into folders of their own, FOLDER/clients/NAME; those in JavaScript need npm.
 # 5. Write down what it was made from.
 set -eu
 
@@ -20,6 +21,7 @@ folder=$1
 level=$2
 lock=$folder/.lock             # holds the process that works on the folder
 unfinished=$folder/.unfinished # stands from the first change to the last
+clients=tests/journeys/clients # what pins them
 
 fail() {
     printf '%s\n' "$@" >&2
@@ -27,6 +29,8 @@ fail() {
 }
 
 has_uv() { command -v uv >/dev/null 2>&1; }
+
+has_npm() { command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1; }
 
 fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; }
 
@@ -36,6 +40,10 @@ is_wished() { [ -z "${PYTHON:-}" ] || [ "$(version_of "$PYTHON")" = "$(version_o
 
 made_from() {
     cksum pyproject.toml "requirements-$1.txt" infra/local/setup.sh
+    if [ "$1" = dev ]; then
+        cksum "$clients"/python/*.txt "$clients"/javascript/package*.json
+        command -v node npm || :
+    fi
     "$folder/bin/python" -V
     where
 }
@@ -106,6 +114,22 @@ install() {
     fi
     "$@" --require-hashes -r "requirements-$level.txt"
     "$@" --no-deps --no-build-isolation -e .
+    [ "$level" = local ] || install_clients "$@"
+}
+
+# Takes the command that installs. Dependencies are those of the newest SDK, which the environment has.
+install_clients() {
+    rm -rf "$folder/clients"
+    for pins in "$clients"/python/*.txt; do
+        "$@" --require-hashes --no-deps --target "$folder/clients/$(basename "$pins" .txt)" -r "$pins"
+    done
+    if has_npm; then
+        mkdir "$folder/clients/javascript"
+        cp "$clients"/javascript/package*.json "$folder/clients/javascript"
+        (cd "$folder/clients/javascript" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+    else
+        echo "npm is not on the PATH: the tests will skip the clients in JavaScript."
+    fi
 }
 
 # 1.
