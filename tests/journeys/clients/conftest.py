@@ -1,0 +1,110 @@
+"""Every client goes its round once, all at the same time; the tests look at what came of it."""
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from tests.journeys.clients.clients import CLIENTS, Client, Printed
+from tests.journeys.clients.plain import Steps, plain_round
+from tests.journeys.clients.recorder import Exchange, Recorder
+from tests.journeys.running import Running
+from tests.receivers import Received, Receiver
+
+JWT_SECRET = "a secret of 32 bytes or more, which the tests know"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Evidence:
+    """What was seen from outside.
+
+    Attributes:
+        printed: What came of each client's round, by its name.
+        plain: The answers to what a plain HTTP client asked.
+        exchanges: What all of them asked, and how it was answered.
+        received: What was delivered and accepted.
+        openapi: The description of the API, as it was served.
+    """
+
+    printed: Mapping[str, Printed]
+    plain: Steps
+    exchanges: Sequence[Exchange]
+    received: Sequence[Received]
+    openapi: Mapping[str, Any]
+
+    def steps(self, client: Client) -> Mapping[str, Any]:
+        """What each step of a client's round was answered; fails if it broke off."""
+        printed = self.printed[client.name]
+        assert printed.value is not None, printed.complaint
+        steps: Mapping[str, Any] = printed.value
+        return steps
+
+    def of(self, client: Client) -> Sequence[Exchange]:
+        """What a client asked."""
+        return [
+            one for one in self.exchanges if (one.request.header("user-agent") or "").startswith(client.agent)
+        ]
+
+
+@pytest.fixture(scope="session")
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    return asyncio.run(gathered(tmp_path_factory.mktemp("clients")))
+
+
+@pytest.fixture(params=CLIENTS, ids=lambda client: client.name)
+def client(request: pytest.FixtureRequest) -> Client:
+    found: Client = request.param
+    check_installed(found)
+    return found
+
+
+def check_installed(client: Client) -> None:
+    """Skip the test where the client cannot be run; on CI it must not be missing."""
+    if not client.is_installed:
+        (pytest.fail if "CI" in os.environ else pytest.skip)(
+            f"{client.name} is not installed: `make test` installs it, if npm is on the PATH"
+        )
+
+
+async def gathered(folder: Path) -> Evidence:
+    async with (
+        Receiver() as receiver,
+        Receiver() as failing,
+        Running(folder, jwt_secret=JWT_SECRET, retry_schedule="1h") as service,
+        Recorder(service.port, loses={"/api/v1/app/lossy/msg"}) as recorder,
+    ):
+        failing.answers_with(500, body=b"no")
+        installed = [client for client in CLIENTS if client.is_installed]
+        plain, printed = await asyncio.gather(
+            plain_round(recorder.url, token("plain"), receiver.url),
+            asyncio.gather(*(goes_round(client, recorder.url, receiver, failing) for client in installed)),
+        )
+        openapi = json.loads((await recorder.gets("/api/v1/openapi.json")).body)
+    names = (client.name for client in installed)
+    return Evidence(
+        dict(zip(names, printed, strict=True)), plain, recorder.exchanges, receiver.requests, openapi
+    )
+
+
+async def goes_round(client: Client, url: str, receiver: Receiver, failing: Receiver) -> Printed:
+    """Let a client take its steps, and give it a path of the receiver for itself."""
+    return await client.run(
+        "round",
+        {
+            "url": url,
+            "token": token(client.name),
+            "receiver": f"{receiver.url}/{client.name}",
+            "failing": failing.url,
+        },
+    )
+
+
+def token(name: str) -> str:
+    """For an organization of its own."""
+    return jwt.encode({"sub": f"org_{name}"}, JWT_SECRET, "HS256")

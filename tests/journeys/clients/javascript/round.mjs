@@ -1,0 +1,267 @@
+// The steps of `python/round.py` under the same names, by a JavaScript SDK. Prints every answer as JSON.
+//
+//     node round.mjs folder-of-the-sdk '{"url": …, "token": …, "receiver": …, "failing": …}'
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
+
+const PATIENCE_MS = 30_000;
+const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const OTHER = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const UNKNOWN = "msg_2ZCPRZ1s0GhAvWVA7PXcbMmJhVo";
+const SCHEMAS = { 1: { type: "object", examples: [{ n: 7 }] } };
+
+const [, , folder, argument] = process.argv;
+const { url, token, receiver, failing } = JSON.parse(argument);
+const { Svix, ApiException, MessageStatus } = await import(
+  pathToFileURL(createRequire(import.meta.url).resolve(folder))
+);
+
+const client = (token) => new Svix(token, { serverUrl: url });
+const svix = client(token);
+const isOld = !("upsert" in svix.application);
+const upsert = (resource) => (isOld ? resource.update : resource.upsert).bind(resource);
+const filter = isOld ? "filterTypes" : "eventTypes";
+const onlyPaid = { [filter]: ["order.paid"] };
+const steps = {};
+
+/** Write down what a call answers; give it back, or undefined if it was refused. */
+async function step(name, call) {
+  assert(!(name in steps), name);
+  try {
+    const answer = await call();
+    steps[name] = answer ?? null;
+    return answer;
+  } catch (wrong) {
+    if (!(wrong instanceof ApiException)) throw wrong;
+    steps[name] = { refused: wrong.code, ...wrong.body };
+  }
+}
+
+/** All rows of a list, page by page. */
+async function pages(ask) {
+  const rows = [];
+  for (let page = { iterator: undefined, done: false }; !page.done; ) {
+    page = await ask(page.iterator);
+    rows.push(...page.data);
+  }
+  return rows;
+}
+
+/** Ask again and again for what is certain to come. */
+async function until(ask, enough) {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const answer = await ask();
+    if (enough(answer)) return answer;
+    assert(performance.now() < deadline, JSON.stringify(answer));
+  }
+}
+
+async function health() {
+  await step("health.get", () => svix.health.get());
+}
+
+async function applications() {
+  const { application } = svix;
+  const acme = { name: "Acme", uid: "acme", metadata: { tier: "gold" } };
+  await step("application.create", () => application.create(acme));
+  await step("application.get", () => application.get("acme"));
+  await step("application.get_or_create", () => application.getOrCreate({ name: "Else", uid: "acme" }));
+  await step("application.create: taken", () => application.create(acme));
+  await step("application.create: no name", () => application.create({ name: "" }));
+  await step("application.patch", () => application.patch("acme", { throttleRate: 9 }));
+  await step("application.upsert", () => upsert(application)("acme", acme));
+  for (const uid of ["bits", "cogs", "lossy"]) {
+    await application.create({ name: uid[0].toUpperCase() + uid.slice(1), uid });
+  }
+  await step("application.delete", () => application.delete("cogs"));
+  await step("application.get: gone", () => application.get("cogs"));
+  await step("application.list", () => pages((iterator) => application.list({ limit: 2, iterator })));
+}
+
+async function eventTypes() {
+  const { eventType } = svix;
+  const paid = { name: "order.paid", description: "Paid", schemas: SCHEMAS };
+  await step("event_type.create", () => eventType.create(paid));
+  await step("event_type.create: taken", () => eventType.create(paid));
+  await step("event_type.get", () => eventType.get("order.paid"));
+  await step("event_type.patch", () => eventType.patch("order.paid", { description: "Money" }));
+  await step("event_type.upsert", () =>
+    upsert(eventType)("order.paid", { description: "Paid", schemas: SCHEMAS }),
+  );
+  await eventType.create({ name: "order.lost", description: "" });
+  await step("event_type.delete", () => eventType.delete("order.lost"));
+  await step("event_type.list", () => eventType.list({ includeArchived: true, withContent: true }));
+  await step("event_type.delete: for good", () => eventType.delete("order.lost", { expunge: true }));
+  await step("event_type.get: gone", () => eventType.get("order.lost"));
+}
+
+async function endpoints() {
+  const { endpoint } = svix;
+  const main = {
+    url: receiver,
+    uid: "main",
+    description: "Main",
+    secret: SECRET,
+    channels: ["eu"],
+    metadata: { by: "hand" },
+    ...onlyPaid,
+  };
+  await step("endpoint.create", () => endpoint.create("acme", main));
+  await step("endpoint.create: taken", () => endpoint.create("acme", main));
+  await step("endpoint.create: unknown type", () =>
+    endpoint.create("acme", { url: receiver, [filter]: ["no.such"] }),
+  );
+  await step("endpoint.create: no URL", () => endpoint.create("acme", { url: "ftp://a.example" }));
+  await step("endpoint.get", () => endpoint.get("acme", "main"));
+  await step("endpoint.patch", () => endpoint.patch("acme", "main", { description: "Moved" }));
+  await step("endpoint.upsert", () =>
+    upsert(endpoint)("acme", "main", { url: receiver, uid: "main", description: "Main", ...onlyPaid }),
+  );
+  await endpoint.create("acme", { url: failing, uid: "failing" });
+  await step("endpoint.list", () => endpoint.list("acme", { order: "ascending" }));
+  await step("endpoint.delete: unknown", () => endpoint.delete("acme", "unknown"));
+}
+
+async function secretsAndHeaders() {
+  const { endpoint } = svix;
+  await step("endpoint.get_secret", () => endpoint.getSecret("acme", "main"));
+  await step("endpoint.rotate_secret", () =>
+    endpoint.rotateSecret("acme", "main", { key: OTHER, gracePeriodSeconds: 3600 }),
+  );
+  await step("endpoint.get_secret: rotated", () => endpoint.getSecret("acme", "main"));
+  const setHeaders = (headers) =>
+    (isOld ? endpoint.updateHeaders : endpoint.setHeaders).call(endpoint, "acme", "main", { headers });
+  await step("endpoint.set_headers", () => setHeaders({ "X-Api-Test": "1", "X-Old": "2" }));
+  await step("endpoint.patch_headers", () =>
+    endpoint.patchHeaders("acme", "main", {
+      headers: { Authorization: "Bearer x" },
+      deleteHeaders: ["X-Old"],
+    }),
+  );
+  await step("endpoint.get_headers", () => endpoint.getHeaders("acme", "main"));
+  await step("endpoint.set_headers: forbidden", () => setHeaders({ "Content-Length": "1" }));
+}
+
+async function messages() {
+  const { message } = svix;
+  const paid = { eventType: "order.paid", eventId: "order-1", payload: { z: 1, a: "ä" } };
+  const options = { idempotencyKey: "once", withContent: true };
+  const sent = await step("message.create", () => message.create("acme", paid, options));
+  await step("message.create: repeated", () => message.create("acme", paid, options));
+  await step("message.create: taken", () => message.create("acme", paid));
+  await step("message.create: no application", () => message.create("nobody", paid));
+  await step("message.get", () => message.get("acme", "order-1", { withContent: true }));
+  await step("message.get: bare", () => message.get("acme", sent.id, { withContent: false }));
+  await step("message.get: unknown", () => message.get("acme", UNKNOWN));
+  for (const n of [2, 3]) {
+    await message.create("acme", { eventType: "order.shipped", payload: { n }, channels: ["us"] });
+  }
+  await step("message.list", () =>
+    pages((iterator) => message.list("acme", { limit: 2, iterator, withContent: true })),
+  );
+  await step("message.list: filtered", () =>
+    message.list("acme", { channel: "us", eventTypes: ["order.shipped", "x"], limit: 1, withContent: false }),
+  );
+  await step("message.list: before", () =>
+    message.list("acme", { before: sent.timestamp, withContent: false }),
+  );
+}
+
+/** The answer to the first try does not come through; the SDK tries again by itself. */
+async function lostAnswers() {
+  const { message } = svix;
+  const withContent = false;
+  await step("message.create: answer lost", () =>
+    message.create("lossy", { eventType: "order.paid", payload: { n: 1 } }, { withContent }),
+  );
+  await step("message.list: answer lost", () => message.list("lossy", { withContent }));
+}
+
+async function attempts() {
+  const { messageAttempt: attempt } = svix;
+  const atMain = () => attempt.listByEndpoint("acme", "main", { withContent: true, withMsg: true });
+  const { data: [first] } = await step("attempt.list_by_endpoint", () =>
+    until(atMain, ({ data }) => data.length === 1),
+  );
+  await step("attempt.get", () => attempt.get("acme", first.msgId, first.id));
+  await step("attempt.get: unknown", () => attempt.get("acme", UNKNOWN, first.id));
+
+  const failures = { status: MessageStatus.Fail };
+  await until(() => attempt.listByEndpoint("acme", "failing", failures), ({ data }) => data.length === 3);
+  await step("attempt.list_by_msg", () =>
+    attempt.listByMsg("acme", "order-1", { endpointId: "failing", withContent: true, statusCodeClass: 500 }),
+  );
+  await step("attempt.list_attempted_destinations", () =>
+    attempt.listAttemptedDestinations("acme", "order-1", { limit: 5 }),
+  );
+  await step("attempt.list_attempted_messages", () =>
+    attempt.listAttemptedMessages("acme", "failing", {
+      status: MessageStatus.Sending,
+      withContent: true,
+      eventTypes: ["order.shipped"],
+    }),
+  );
+  await step("attempt.resend", () => attempt.resend("acme", "order-1", "main"));
+  await until(atMain, ({ data }) => data.length === 2);
+  await step("attempt.expunge_content", () => attempt.expungeContent("acme", first.msgId, first.id));
+  await step("attempt.get: expunged", () => attempt.get("acme", first.msgId, first.id));
+}
+
+async function byHand() {
+  const { endpoint } = svix;
+  await step("endpoint.send_example", () =>
+    endpoint.sendExample("acme", "main", { eventType: "order.paid" }),
+  );
+  await step("endpoint.send_example: unknown type", () =>
+    endpoint.sendExample("acme", "main", { eventType: "no.such" }),
+  );
+  await step("endpoint.get_stats", () =>
+    until(() => endpoint.getStats("acme", "main"), ({ success }) => success === 3),
+  );
+  await step("endpoint.get_stats: too long ago", () =>
+    endpoint.getStats("acme", "main", { since: new Date("2020-01-01T00:00:00Z") }),
+  );
+}
+
+async function portal() {
+  const { authentication } = svix;
+  const made = await authentication.appPortalAccess("acme", { featureFlags: [] });
+  const guest = client(made.token);
+  await step("portal: application.get", () => guest.application.get("acme"));
+  await step("portal: application.get: another", () => guest.application.get("bits"));
+  await step("portal: application.list", () => guest.application.list());
+  await step("portal: event_type.list", () => guest.eventType.list());
+  await step("portal: endpoint.list", () => guest.endpoint.list("acme"));
+  await step("portal: message.list", () => guest.message.list("acme", { withContent: false }));
+  await step("portal: logout", () => guest.authentication.logout());
+  await step("authentication.expire_all", () => authentication.expireAll("acme", {}));
+  await step("portal: expired", () => guest.application.get("acme"));
+  await step("application.get: wrong token", () => client("nonsense").application.get("acme"));
+}
+
+/** What only the oldest have. */
+async function longAgo() {
+  const { authentication } = svix;
+  if ("dashboardAccess" in authentication) {
+    await step("authentication.dashboard_access", () => authentication.dashboardAccess("acme"));
+  }
+}
+
+async function farewell() {
+  const { endpoint, message, messageAttempt } = svix;
+  await step("message.expunge_content", () => message.expungeContent("acme", "order-1"));
+  await step("message.get: expunged", () => message.get("acme", "order-1", { withContent: true }));
+  await step("attempt.resend: expunged", () => messageAttempt.resend("acme", "order-1", "main"));
+  await step("endpoint.delete", () => endpoint.delete("acme", "main"));
+  await step("endpoint.get: gone", () => endpoint.get("acme", "main"));
+}
+
+const parts = [
+  health, applications, eventTypes, endpoints, secretsAndHeaders, messages, lostAnswers, attempts, byHand, portal,
+  longAgo, farewell,
+];
+for (const part of parts) await part();
+console.log(JSON.stringify(steps));

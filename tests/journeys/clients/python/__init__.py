@@ -1,0 +1,1 @@
+"""Programs that are run with one version of the SDK on their path."""
