@@ -41,6 +41,7 @@ async def plain_round(url: str, token: str, receiver: str) -> Steps:
     async with ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
         ask = Plain(session, url)
         await organization(ask)
+        await event_types(ask)
         await signatures(ask, receiver)
         await old_lists(ask)
         await operations(ask)
@@ -51,6 +52,12 @@ async def organization(ask: Plain) -> None:
     await ask("PUT /organization/settings", {"signatureHeaders": "svix", "retrySchedule": [3600]})
     await ask("PATCH /organization/settings", {"signatureType": "ed25519"})
     await ask("GET /organization/settings")
+
+
+async def event_types(ask: Plain) -> None:
+    await ask("POST /event-type", {"name": "order.paid", "description": ""})
+    await ask("PUT /event-type/order.paid/retry-schedule", {"retrySchedule": [0.5, 60]})
+    await ask("GET /event-type/order.paid/retry-schedule")
 
 
 async def signatures(ask: Plain, receiver: str) -> None:
