@@ -19,9 +19,12 @@ LIMITED_MAX_BYTES = 256
 METADATA_MAX_BYTES = 4096
 ENDPOINT_CHANNELS_MAX = 10
 MESSAGE_CHANNELS_MAX = 5
+TAG_MAX_BYTES = 128
+TAGS_MAX = 5
 OUT_OF_RANGE = "Validation error"
 
 _LIMITED = re.compile(rf"[a-zA-Z0-9\-_.]{{1,{LIMITED_MAX_BYTES}}}").fullmatch
+_TAG = re.compile(rf"[a-zA-Z0-9\-_./\\#]{{1,{TAG_MAX_BYTES}}}").fullmatch
 _CONTROL = re.compile(r"[\x00-\x08]").search
 
 OLD_NAME = "x-old-name"
@@ -47,6 +50,20 @@ Limited = Annotated[
         }
     ),
 ]
+TagName = Annotated[
+    str,
+    msgspec.Meta(
+        extra_json_schema={
+            "minLength": 1,
+            "maxLength": TAG_MAX_BYTES,
+            "pattern": r"^[a-zA-Z0-9\-_./\\#]+$",
+            "example": "user/42",
+        }
+    ),
+]
+TagNames = Annotated[
+    list[TagName], msgspec.Meta(extra_json_schema={"maxItems": TAGS_MAX, "uniqueItems": True})
+]
 EventTypeName = Annotated[Limited, msgspec.Meta(extra_json_schema={"example": "invoice.paid"})]
 Url = Annotated[
     str,
@@ -70,11 +87,22 @@ def broken_limit(text: str) -> str | None:
     """Say what is wrong with a text that is to have 1 to 256 of the characters `a-z A-Z 0-9 - _ .`."""
     if _LIMITED(text):
         return None
+    return _broken(text, LIMITED_MAX_BYTES, r"[a-zA-Z0-9\-_.]")
+
+
+def broken_tag(text: str) -> str | None:
+    r"""Say what is wrong with a text that is to have 1 to 128 of the characters `a-z A-Z 0-9 - _ . / \ #`."""
+    if _TAG(text):
+        return None
+    return _broken(text, TAG_MAX_BYTES, r"[a-zA-Z0-9\-_./\\#]")
+
+
+def _broken(text: str, most_bytes: int, pattern: str) -> str:
     if not text:
         return "String must be at least one character"
-    if len(text.encode("utf-8", "surrogatepass")) > LIMITED_MAX_BYTES:
+    if len(text.encode("utf-8", "surrogatepass")) > most_bytes:
         return "String too long"
-    return r"String must match the following pattern: [a-zA-Z0-9\-_.]."
+    return f"String must match the following pattern: {pattern}."
 
 
 def limited(text: str, *where: str) -> str:
@@ -184,6 +212,24 @@ def channels(names: Iterable[str] | None, most: int) -> frozenset[str] | None:
         raise Invalid(("body", "channels"), f"Channels must have 1 to {most} items.")
     for name in found:
         limited(name, "body", "channels")
+    return found
+
+
+def tags(names: Iterable[str] | None) -> frozenset[str] | None:
+    """Check a set of tags; an empty one is none.
+
+    Raises:
+        Invalid: It is too large, or one of them is no tag.
+    """
+    if not names:
+        return None
+    found = frozenset(names)
+    if len(found) > TAGS_MAX:
+        raise Invalid(("body", "tags"), f"A message has at most {TAGS_MAX} tags.")
+    for name in found:
+        why = broken_tag(name)
+        if why is not None:
+            raise Invalid(("body", "tags", "__all__"), why)
     return found
 
 

@@ -16,6 +16,7 @@ from functions.api.queries import (
     EventTypeNames,
     Flag,
     NoQuery,
+    Tag,
     TimedQuery,
     one_of,
 )
@@ -105,6 +106,7 @@ class ByEndpointQuery(TimedQuery, frozen=True):
     status: RawStatus | None = None
     status_code_class: StatusCodeClass | None = None
     channel: Channel | None = None
+    tag: Tag | None = None
     event_types: EventTypeNames | None = None
     with_content: Flag = True
     with_msg: Flag = False
@@ -117,6 +119,7 @@ class ByEndpointQuery(TimedQuery, frozen=True):
             status_code_class=self.status_code_class,
             channel=self.channel,
             event_types=self.event_types,
+            tag=self.tag,
             endpoint_id=endpoint_id,
         )
 

@@ -17,6 +17,7 @@ from functions.api.queries import (
     Flag,
     Limit,
     MessageIterator,
+    Tag,
     TimedQuery,
 )
 from functions.api.shapes import ListResponse, list_answer
@@ -86,6 +87,7 @@ class MessagesQuery(TimedQuery, frozen=True):
 
     iterator: MessageIterator | None = None
     channel: Channel | None = None
+    tag: Tag | None = None
     status: RawStatus | None = None
     event_types: EventTypeNames | None = None
     with_content: Flag = True
@@ -108,6 +110,7 @@ async def list_messages(call: Call[MessagesQuery, NoBody]) -> Answer:
         status=None if query.status is None else Status(query.status),
         channel=query.channel,
         event_types=query.event_types,
+        tag=query.tag,
         payloads=query.with_content,
     )
     rows = await service.destinations.messages_at(call.application.id, endpoint.id, scan, only)

@@ -1,4 +1,4 @@
-"""Showing JSON that a caller wrote: compact, keys sorted, every number exactly as it was written."""
+"""Showing what a caller wrote: JSON compact, keys sorted, every number exactly as it was written."""
 
 import json
 import re
@@ -6,6 +6,7 @@ import re
 import msgspec
 
 _encode = msgspec.json.Encoder(order="sorted").encode
+_check = msgspec.json.Decoder(msgspec.Raw).decode
 _MINUS_ZERO = re.compile(r"[\[:,\s]-0[\],}\s]")
 
 
@@ -28,6 +29,22 @@ def compact(text: str) -> bytes:
         return _encode(_parsed(text))
     except RecursionError:
         return text.encode()
+
+
+def as_object(text: str) -> bytes:
+    """Write any text as a JSON object: as the one that it is, else as `{"rawPayload":"…"}`."""
+    return compact(text) if is_object(text) else _encode({"rawPayload": text})
+
+
+def is_object(text: str) -> bool:
+    """Whether a text is a JSON object."""
+    if not text.lstrip(" \t\r\n").startswith("{"):
+        return False
+    try:
+        _check(text)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return True
 
 
 def _parsed(text: str) -> object:

@@ -14,7 +14,7 @@ import msgspec
 from functions.api import atoms
 from functions.api.answers import JSON_HEADERS, NO_CONTENT, Answer, json_answer
 from functions.api.application import found_or_made
-from functions.api.echo import compact
+from functions.api.echo import as_object, compact
 from functions.api.errors import Refused
 from functions.api.idempotency import KEEP, answered, claim_key
 from functions.api.operations import (
@@ -35,6 +35,7 @@ from functions.api.queries import (
     MessageIterator,
     NoQuery,
     QueryReader,
+    Tag,
     TimedQuery,
 )
 from functions.api.requests import Request
@@ -54,7 +55,14 @@ PAYLOAD_GONE = msgspec.Raw(b'{"expired":true}')
 
 
 class MessageOut(msgspec.Struct, kw_only=True, rename="camel"):
-    """A message. Its payload is `{}` if content was not asked for, `{"expired":true}` once it is erased."""
+    """A message.
+
+    Attributes:
+        payload: `{}` if content was not asked for, `{"expired":true}` once it is erased. A raw one that is no
+            JSON object is shown as `{"rawPayload":"…"}`.
+        tags: Absent if it has none.
+        deliver_at: When it is to be delivered; absent if that was at once.
+    """
 
     event_id: str | None
     event_type: str
@@ -62,6 +70,8 @@ class MessageOut(msgspec.Struct, kw_only=True, rename="camel"):
     channels: list[str] | None
     id: str
     timestamp: atoms.Instant
+    tags: list[str] | msgspec.UnsetType = msgspec.UNSET
+    deliver_at: atoms.Instant | msgspec.UnsetType = msgspec.UNSET
 
 
 class ListResponseMessageOut(ListResponse[MessageOut]):
@@ -79,6 +89,7 @@ class ListQuery(TimedQuery, frozen=True):
 
     iterator: MessageIterator | None = None
     channel: Channel | None = None
+    tag: Tag | None = None
     event_types: EventTypeNames | None = None
     with_content: Flag = True
 
@@ -100,7 +111,7 @@ async def create(service: Service, request: Request) -> Answer:
     key = claim_key(request)
     try:
         app_key = atoms.limited(request.path[APP_ID], "path", "app_id_or_uid")
-        new, new_application = read_message(await request.body())
+        new, new_application = read_message(await request.body(), service.clock)
         application = await found_or_made(service, token.org_id, app_key, new_application)
         return await post(service, application, new, key, show=show)
     except (HeliographError, Refused):
@@ -153,7 +164,7 @@ async def post_from_queue(service: Service, body: bytes, message_id: str | None)
         Unavailable: Nothing was accepted.
     """
     event = read_event(body)
-    new, new_application = read_message(bytes(event.message))
+    new, new_application = read_message(bytes(event.message), service.clock)
     application = await found_or_made(service, event.org_id, event.app_id, new_application)
     # With the body: queues that are made anew count their ids from the beginning.
     key = None if message_id is None else blake2b(message_id.encode() + b":" + body).digest()
@@ -164,7 +175,7 @@ async def list_all(call: Call[ListQuery, NoBody]) -> Answer:
     """List the application's messages."""
     service, query = call.service, call.query
     scan = scan_by_time(query.window(query.iterator), ids.MESSAGE, service.clock.now())
-    only = MessageFilter(query.channel, query.event_types, payloads=query.with_content)
+    only = MessageFilter(query.channel, query.event_types, query.tag, payloads=query.with_content)
     page = page_of(await service.messages.scan(call.application.id, scan, only), scan, lambda row: row.id)
     return list_answer(ListResponseMessageOut, page, message_out if query.with_content else hidden)
 
@@ -184,7 +195,9 @@ async def expunge_content(call: Call[NoQuery, NoBody]) -> Answer:
 def message_out(message: Message) -> MessageOut:
     """A message as it is shown, with its payload if that is still there."""
     text = message.payload
-    return _shown(message, PAYLOAD_GONE if text is None else msgspec.Raw(compact(text)))
+    if text is None:
+        return _shown(message, PAYLOAD_GONE)
+    return _shown(message, msgspec.Raw(compact(text) if message.content_type is None else as_object(text)))
 
 
 def hidden(message: Message) -> MessageOut:
@@ -193,7 +206,7 @@ def hidden(message: Message) -> MessageOut:
 
 
 def _shown(message: Message, payload: msgspec.Raw) -> MessageOut:
-    return MessageOut(
+    shown = MessageOut(
         event_id=message.event_id,
         event_type=message.event_type,
         payload=payload,
@@ -201,6 +214,11 @@ def _shown(message: Message, payload: msgspec.Raw) -> MessageOut:
         id=message.id,
         timestamp=to_wire(message.created_at),
     )
+    if message.tags is not None:
+        shown.tags = sorted(message.tags)
+    if message.deliver_at is not None:
+        shown.deliver_at = to_wire(message.deliver_at)
+    return shown
 
 
 CREATE = Operation(

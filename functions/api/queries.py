@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from functions.api.atoms import Limited, broken_limit
+from functions.api.atoms import Limited, TagName, broken_limit, broken_tag
 from functions.api.errors import UnreadableQuery
 from shared.domain import ids
 from shared.domain.errors import Invalid
@@ -84,11 +84,11 @@ def one_of(*choices: int) -> Reads:
     return Reads(read)
 
 
-def named(parameter: str) -> Callable[[str], str]:
-    """Reads a name of limited length and characters."""
+def named(parameter: str, broken: Callable[[str], str | None] = broken_limit) -> Callable[[str], str]:
+    """Reads a name of limited length and characters; `broken` says what is wrong with one."""
 
     def read(text: str) -> str:
-        why = broken_limit(text)
+        why = broken(text)
         if why is not None:
             raise Invalid(("query", parameter, "__all__"), why)
         return text
@@ -132,6 +132,7 @@ Limit = Annotated[int, msgspec.Meta(ge=0, le=MAX_LIMIT), Reads(_limit)]
 At = Annotated[datetime, msgspec.Meta(extra_json_schema={"format": "date-time"}), Reads(from_wire)]
 Order = Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["ascending", "descending"]}), Reads(_order)]
 Channel = Annotated[Limited, Reads(named("channel"))]
+Tag = Annotated[TagName, Reads(named("tag", broken_tag))]
 EventTypeNames = Annotated[frozenset[str], Reads(named("event_types"), many=True)]
 AppIterator = Annotated[str, _iterator(ids.APPLICATION, is_dated=False)]
 EndpointIterator = Annotated[str, _iterator(ids.ENDPOINT, is_dated=False)]

@@ -32,6 +32,7 @@ class Attempt(msgspec.Struct, frozen=True):
         id: `atmpt_…`, from the instant of `timestamp`.
         event_type: The message's, kept here so that lists filter without the message.
         channels: The message's, likewise.
+        tags: The message's, likewise.
         number: Which automatic attempt of this message at this endpoint, counted from 1; 0 for a manual one.
         url: The endpoint's URL at that time.
         response_status_code: 0 when no HTTP response came.
@@ -57,3 +58,4 @@ class Attempt(msgspec.Struct, frozen=True):
     trigger: Trigger
     timestamp: datetime
     next_attempt_at: datetime | None
+    tags: frozenset[str] | None = None

@@ -26,6 +26,7 @@ class Dispatch(msgspec.Struct, frozen=True):
         payload: The message's payload when it is small enough to travel along, else None.
         repeat: It may have been queued before, so look first at what is recorded.
         endpoint_id: To this endpoint and no other, whatever it filters by; None is to all that want it.
+        content_type: What the payload is delivered as, as in `Message`, also if it does not travel along.
     """
 
     org_id: str
@@ -36,6 +37,8 @@ class Dispatch(msgspec.Struct, frozen=True):
     payload: str | None = None
     repeat: bool = False
     endpoint_id: str | None = None
+    tags: frozenset[str] | None = None
+    content_type: str | None = None
     schema: int = SCHEMA
 
 

@@ -40,6 +40,9 @@ class Accept:
             payload=new.payload,
             payload_expires_at=now + new.payload_retention,
             created_at=now,
+            tags=new.tags,
+            content_type=new.content_type,
+            deliver_at=new.deliver_at,
         )
 
     async def __call__(
@@ -81,6 +84,8 @@ def _dispatch_of(message: Message, endpoint_id: str | None) -> Dispatch:
         channels=message.channels,
         payload=payload if payload is not None and _travels(payload) else None,
         endpoint_id=endpoint_id,
+        tags=message.tags,
+        content_type=message.content_type,
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from shared.domain import ids
 from shared.domain.attempt import Attempt, Status, Trigger
+from shared.domain.message import JSON
 from shared.domain.policy import Policy
 from shared.domain.retry import wait_after
 from shared.domain.signature import sign
@@ -40,6 +41,7 @@ class Parcel(msgspec.Struct, frozen=True):
 
     Attributes:
         payload: What is sent, byte for byte.
+        content_type: What it is sent as; None is JSON.
         number: Which automatic attempt this is, counted from 1; 0 for a manual one.
         forced: The endpoint is to get it whatever it filters by, also when it is attempted again.
         by_hand: What makes it a manual attempt, which no retry follows; None for an automatic one.
@@ -48,7 +50,9 @@ class Parcel(msgspec.Struct, frozen=True):
     message_id: str
     event_type: str
     channels: frozenset[str] | None
+    tags: frozenset[str] | None
     payload: bytes
+    content_type: str | None
     target: Target
     number: int
     forced: bool = False
@@ -132,6 +136,7 @@ class MakeAttempt:
             trigger=Trigger.SCHEDULED if by_hand is None else Trigger.MANUAL,
             timestamp=began_at,
             next_attempt_at=next_at,
+            tags=parcel.tags,
         )
 
     @staticmethod
@@ -196,7 +201,7 @@ def _outgoing(parcel: Parcel, policy: Policy, began_at: datetime) -> Outgoing:
     return Outgoing(
         url=endpoint.url,
         headers=[
-            ("Content-Type", "application/json"),
+            ("Content-Type", parcel.content_type or JSON),
             ("User-Agent", policy.user_agent),
             (names.id, parcel.message_id),
             (names.timestamp, str(seconds)),

@@ -68,7 +68,15 @@ class Deliver:
         forced = dispatch.endpoint_id is not None
         parcels = [
             Parcel(
-                dispatch.message_id, dispatch.event_type, dispatch.channels, payload, target, 1, forced=forced
+                dispatch.message_id,
+                dispatch.event_type,
+                dispatch.channels,
+                dispatch.tags,
+                payload,
+                dispatch.content_type,
+                target,
+                1,
+                forced=forced,
             )
             for target in targets
         ]
@@ -137,7 +145,9 @@ class Reattempt:
                 message.id,
                 message.event_type,
                 message.channels,
+                message.tags,
                 message.payload.encode(),
+                message.content_type,
                 target,
                 retry.number,
                 forced=retry.forced,
@@ -203,7 +213,9 @@ class AttemptByHand:
                 message.id,
                 message.event_type,
                 message.channels,
+                message.tags,
                 message.payload.encode(),
+                message.content_type,
                 target,
                 number=0,
                 by_hand=ByHand(resend.attempt_id, resend.asked_at, pending_at(recorded)),

@@ -16,12 +16,14 @@ class AttemptFilter:
         status_code_class: 0, 100, 200 … 500: response codes from it to 99 above it.
         channel: The message's channels contain it.
         event_types: The message's type is one of them.
+        tag: The message's tags contain it.
     """
 
     status: Status | None = None
     status_code_class: int | None = None
     channel: str | None = None
     event_types: frozenset[str] | None = None
+    tag: str | None = None
     endpoint_id: str | None = None
 
 

@@ -18,12 +18,14 @@ class AttemptedMessageFilter:
             none follows. Nothing is PENDING.
         channel: The message's channels contain it.
         event_types: The message's type is one of them.
+        tag: The message's tags contain it.
         payloads: Read the payloads too; without them every `payload` is None.
     """
 
     status: Status | None = None
     channel: str | None = None
     event_types: frozenset[str] | None = None
+    tag: str | None = None
     payloads: bool = True
 
 

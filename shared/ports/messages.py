@@ -16,11 +16,13 @@ class MessageFilter:
     Attributes:
         channel: The message's channels contain it.
         event_types: The message's type is one of them.
+        tag: The message's tags contain it.
         payloads: Read the payloads too; without them every `payload` is None.
     """
 
     channel: str | None = None
     event_types: frozenset[str] | None = None
+    tag: str | None = None
     payloads: bool = True
 
 
@@ -55,7 +57,7 @@ class Messages(Protocol):
         ...
 
     async def erase_payload(self, app_id: str, key: str) -> None:
-        """Erase the payload of one, by id or eventId, unless that was done already.
+        """Erase the payload of one, by id or eventId, unless that was done already, and its content type.
 
         It is not handed over with queued work from then on, but for what a consumer has already.
 

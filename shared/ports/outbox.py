@@ -45,7 +45,7 @@ class Outbox(Protocol):
     """
 
     async def accept(self, message: Message, dispatch: Dispatch, claim: Claim | None) -> StoredAnswer | None:
-        """Keep a new message, its claim and its dispatch.
+        """Keep a new message, its claim and its dispatch, which is due at the message's `deliver_at`.
 
         Returns:
             None if all were kept; the answer that the claim's key has had already, and then nothing was kept.
@@ -67,9 +67,11 @@ class Outbox(Protocol):
         ...
 
     async def unfinished(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
-        """Work that was recorded before an instant and may not have been queued, oldest first.
+        """Work that should have been under way before an instant and may not have been queued, oldest first.
 
         A message without attempt is a dispatch, as it was queued but with `repeat` set; a failed attempt
-        whose retry is overdue is a retry. An adapter that writes both halves in one transaction has none.
+        whose retry is overdue is a retry. A message that was told when to be delivered is looked at by its
+        `deliver_at`, any other by its `created_at`: one that waits for its time is not unfinished.
+        An adapter that writes both halves in one transaction has none.
         """
         ...

@@ -9,9 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 from shared.adapters.sqlite import columns
+from shared.adapters.sqlite.labels import label_of, labels
 from shared.adapters.sqlite.merge import Ranges, one_moment
 from shared.adapters.sqlite.readers import Readers
-from shared.adapters.sqlite.rows import STANDING_CHANNEL
+from shared.adapters.sqlite.rows import STANDING_LABEL
 from shared.adapters.sqlite.writer import Writer
 from shared.domain.attempt import ERASED_RESPONSE, Attempt, Status, Trigger
 from shared.domain.chain import message_status
@@ -24,7 +25,8 @@ CODE_CLASSES = range(0, 1000, 100)
 
 _COLUMNS = (
     "t.id, t.message_id, t.endpoint_id, t.app_id, t.org_id, t.event_type, t.channels, t.number, t.url,"
-    " t.status, t.response_status_code, t.response, t.duration, t.trigger_type, t.made_at, t.next_attempt_at"
+    " t.status, t.response_status_code, t.response, t.duration, t.trigger_type, t.made_at, t.next_attempt_at,"
+    " t.tags"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM attempt t"
 
@@ -34,7 +36,7 @@ _STANDINGS = f"({Status.SUCCESS:d}, {Status.FAIL:d}, {Status.SENDING:d})"
 
 _FACETS = ("event_type", "status", "code_class")
 _BY_ENDPOINT = Ranges("attempt INDEXED BY attempt_endpoint", ("endpoint_id",), _FACETS, "id", "message_id")
-_BY_CHANNEL = Ranges("attempt_channel", ("endpoint_id", "channel"), _FACETS, "id", "message_id")
+_BY_LABEL = Ranges("attempt_label", ("endpoint_id", "channel", "tag"), _FACETS, "id", "message_id")
 
 # Beside max() SQLite shows the columns of the row that has it.
 _OF_MESSAGE = f"SELECT {_COLUMNS}, max(t.id) FROM attempt t WHERE t.message_id = ?"
@@ -74,10 +76,9 @@ class SqliteAttempts:
         statuses = None if only.status is None else (only.status,)
         classes = None if only.status_code_class is None else (only.status_code_class,)
         wanted = (only.event_types, statuses, classes)
+        label = label_of(only.channel, only.tag)
         ranges, owner = (
-            (_BY_ENDPOINT, (endpoint_id,))
-            if only.channel is None
-            else (_BY_CHANNEL, (endpoint_id, only.channel))
+            (_BY_ENDPOINT, (endpoint_id,)) if label is None else (_BY_LABEL, (endpoint_id, *label))
         )
 
         def look(connection: sqlite3.Connection) -> Sequence[Attempt]:
@@ -147,14 +148,14 @@ def settle(connection: sqlite3.Connection, message_id: str, endpoint_id: str) ->
         "UPDATE attempt SET standing = CASE id WHEN ? THEN ? END WHERE message_id = ? AND endpoint_id = ?",
         (newest.id, standing, message_id, endpoint_id),
     )
-    for channel in newest.channels or ():
-        place = (endpoint_id, channel, newest.event_type)
+    for label in labels(newest):
+        place = (endpoint_id, *label, newest.event_type)
         connection.execute(
-            "DELETE FROM standing_channel WHERE endpoint_id = ? AND channel = ? AND event_type = ?"
+            "DELETE FROM standing_label WHERE endpoint_id = ? AND channel = ? AND tag = ? AND event_type = ?"
             f" AND standing IN {_STANDINGS} AND message_id = ?",
             (*place, message_id),
         )
-        STANDING_CHANNEL.insert(connection, (*place, standing, message_id, newest.id))
+        STANDING_LABEL.insert(connection, (*place, standing, message_id, newest.id))
 
 
 def newest_at_endpoints(connection: sqlite3.Connection, message_id: str) -> Sequence[Attempt]:
@@ -179,8 +180,9 @@ def _conditions(only: AttemptFilter) -> list[tuple[str, list[columns.Value]]]:
         found.append((" AND t.code_class = ?", [only.status_code_class]))
     if only.endpoint_id is not None:
         found.append((" AND t.endpoint_id = ?", [only.endpoint_id]))
-    if only.channel is not None:
-        found.append((" AND EXISTS (SELECT 1 FROM json_each(t.channels) WHERE value = ?)", [only.channel]))
+    for column, name in (("t.channels", only.channel), ("t.tags", only.tag)):
+        if name is not None:
+            found.append((f" AND EXISTS (SELECT 1 FROM json_each({column}) WHERE value = ?)", [name]))
     if only.event_types is not None:
         one, names = columns.any_of("t.event_type", only.event_types)
         found.append((f" AND {one}", names))
@@ -205,4 +207,5 @@ def _attempt(row: tuple[Any, ...]) -> Attempt:
         trigger=Trigger(row[13]),
         timestamp=columns.instant(row[14]),
         next_attempt_at=columns.instant_or_none(row[15]),
+        tags=columns.set_of(row[16]),
     )

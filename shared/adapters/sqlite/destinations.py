@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shared.adapters.sqlite import attempts, columns, endpoints, messages
+from shared.adapters.sqlite.labels import label_of
 from shared.adapters.sqlite.merge import Ranges, one_moment
 from shared.adapters.sqlite.readers import Readers
 from shared.domain.attempt import Status
@@ -22,7 +23,7 @@ _BY_ENDPOINT = Ranges(
     "id",
     condition="standing IS NOT NULL",
 )
-_BY_CHANNEL = Ranges("standing_channel", ("endpoint_id", "channel"), _FACETS, "message_id", "id")
+_BY_LABEL = Ranges("standing_label", ("endpoint_id", "channel", "tag"), _FACETS, "message_id", "id")
 _NEWEST = "SELECT status, standing, next_attempt_at FROM attempt WHERE message_id = ? AND id = ?"
 
 
@@ -38,10 +39,9 @@ class SqliteDestinations:
     ) -> Sequence[AttemptedMessage]:
         now = self._clock.now() if only.payloads else None
         wanted = (only.event_types, None if only.status is None else (only.status,))
+        label = label_of(only.channel, only.tag)
         ranges, owner = (
-            (_BY_ENDPOINT, (endpoint_id,))
-            if only.channel is None
-            else (_BY_CHANNEL, (endpoint_id, only.channel))
+            (_BY_ENDPOINT, (endpoint_id,)) if label is None else (_BY_LABEL, (endpoint_id, *label))
         )
 
         def look(connection: sqlite3.Connection) -> Sequence[AttemptedMessage]:

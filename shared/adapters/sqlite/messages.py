@@ -5,8 +5,10 @@
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from shared.adapters.sqlite import columns
+from shared.adapters.sqlite.labels import label_of
 from shared.adapters.sqlite.merge import Ranges, one_moment
 from shared.adapters.sqlite.readers import Readers
 from shared.adapters.sqlite.writer import Writer
@@ -17,15 +19,16 @@ from shared.ports.clock import Clock
 from shared.ports.messages import MessageFilter
 
 _COLUMNS = (
-    "m.id, m.app_id, m.org_id, m.event_type, m.event_id, m.channels, m.payload_expires_at, m.created_at"
+    "m.id, m.app_id, m.org_id, m.event_type, m.event_id, m.channels, m.payload_expires_at, m.created_at,"
+    " m.tags, m.deliver_at"
 )
-_BARE = f"SELECT {_COLUMNS}, NULL FROM message m"
+_BARE = f"SELECT {_COLUMNS}, NULL, NULL FROM message m"
 _WITH_PAYLOAD = (
-    f"SELECT {_COLUMNS}, c.payload FROM message m"
+    f"SELECT {_COLUMNS}, c.payload, c.content_type FROM message m"
     " LEFT JOIN content c ON c.seq = m.content AND c.expires_at > ?"
 )
 _BY_TYPE = Ranges("message INDEXED BY message_type", ("app_id",), ("event_type",), "id", "id")
-_BY_CHANNEL = Ranges("message_channel", ("app_id", "channel"), ("event_type",), "id", "id")
+_BY_LABEL = Ranges("message_label", ("app_id", "channel", "tag"), ("event_type",), "id", "id")
 
 
 class SqliteMessages:
@@ -51,7 +54,8 @@ class SqliteMessages:
 
     async def scan(self, app_id: str, scan: Scan, only: MessageFilter) -> Sequence[Message]:
         now = self._clock.now()
-        if only.channel is None and only.event_types is None:
+        label = label_of(only.channel, only.tag)
+        if label is None and only.event_types is None:
             select, first = _select(app_id, now if only.payloads else None)
             condition, parameters = columns.within(scan, "m.id")
             sql = f"{select}{condition}{columns.in_order(scan, 'm.id')}"
@@ -60,9 +64,7 @@ class SqliteMessages:
                 return [_message(row) for row in connection.execute(sql, (*first, *parameters))]
 
             return await self._readers.run(look)
-        ranges, owner = (
-            (_BY_TYPE, (app_id,)) if only.channel is None else (_BY_CHANNEL, (app_id, only.channel))
-        )
+        ranges, owner = (_BY_TYPE, (app_id,)) if label is None else (_BY_LABEL, (app_id, *label))
 
         def filtered(connection: sqlite3.Connection) -> Sequence[Message]:
             with one_moment(connection):
@@ -125,7 +127,7 @@ def _select(app_id: str, payloads_at: datetime | None) -> tuple[str, columns.Row
     return f"{_WITH_PAYLOAD} WHERE m.app_id = ?", (columns.micros(payloads_at), app_id)
 
 
-def _message(row: tuple[str, str, str, str, str | None, str | None, int, int, str | None]) -> Message:
+def _message(row: tuple[Any, ...]) -> Message:
     return Message(
         id=row[0],
         app_id=row[1],
@@ -135,5 +137,8 @@ def _message(row: tuple[str, str, str, str, str | None, str | None, int, int, st
         channels=columns.set_of(row[5]),
         payload_expires_at=columns.instant(row[6]),
         created_at=columns.instant(row[7]),
-        payload=row[8],
+        tags=columns.set_of(row[8]),
+        deliver_at=columns.instant_or_none(row[9]),
+        payload=row[10],
+        content_type=row[11],
     )

@@ -9,15 +9,16 @@ from msgspec import structs
 from shared.adapters.sqlite import answers, columns
 from shared.adapters.sqlite.attempts import code_class, settle
 from shared.adapters.sqlite.columns import Row
+from shared.adapters.sqlite.labels import labels
 from shared.adapters.sqlite.lines import Lines
 from shared.adapters.sqlite.rows import (
     ANSWER,
     ATTEMPT,
-    ATTEMPT_CHANNEL,
+    ATTEMPT_LABEL,
     CONTENT,
     MESSAGE,
-    MESSAGE_CHANNEL,
-    STANDING_CHANNEL,
+    MESSAGE_LABEL,
+    STANDING_LABEL,
     Table,
 )
 from shared.adapters.sqlite.work import Payload
@@ -51,7 +52,8 @@ class SqliteOutbox:
         payload = None
         if dispatch.payload is not None:
             payload = Payload(content, to_body(structs.replace(dispatch, payload=None)))
-        entry = self._lines.of(DISPATCH_QUEUE).enter(to_body(dispatch), at=now, payload=payload)
+        line = self._lines.of(DISPATCH_QUEUE)
+        entry = line.enter(to_body(dispatch), at=now, due_at=message.deliver_at, payload=payload)
         rows = [*message_rows(message, content), entry.row]
         if claim is not None:
             rows.append((ANSWER, answers.row_of(claim.key, claim.answer, claim.expires_at)))
@@ -114,18 +116,18 @@ def message_rows(message: Message, content: int) -> Sequence[tuple[Table, Row]]:
         message.event_type,
         message.event_id,
         columns.set_text(message.channels),
+        columns.set_text(message.tags),
         content if message.payload is not None else None,
         expires_at,
         columns.micros(message.created_at),
+        columns.micros_or_none(message.deliver_at),
     )
     rows: list[tuple[Table, Row]] = [(MESSAGE, row)]
     if message.payload is not None:
-        rows.append((CONTENT, (content, message.payload, expires_at)))
-    if message.channels is None:
-        return rows
+        rows.append((CONTENT, (content, message.payload, message.content_type, expires_at)))
     app_id, event_type = message.app_id, message.event_type
-    on_channels = [(app_id, channel, event_type, message.id) for channel in message.channels]
-    return [*rows, *((MESSAGE_CHANNEL, one) for one in on_channels)]
+    rows += ((MESSAGE_LABEL, (app_id, *label, event_type, message.id)) for label in labels(message))
+    return rows
 
 
 def attempt_rows(attempt: Attempt) -> Sequence[tuple[Table, Row]]:
@@ -142,6 +144,7 @@ def attempt_rows(attempt: Attempt) -> Sequence[tuple[Table, Row]]:
         attempt.org_id,
         attempt.event_type,
         columns.set_text(attempt.channels),
+        columns.set_text(attempt.tags),
         attempt.number,
         attempt.url,
         status,
@@ -155,11 +158,9 @@ def attempt_rows(attempt: Attempt) -> Sequence[tuple[Table, Row]]:
         standing,
     )
     rows: list[tuple[Table, Row]] = [(ATTEMPT, row)]
-    if attempt.channels is None:
-        return rows
-    for channel in attempt.channels:
-        place = (attempt.endpoint_id, channel, attempt.event_type)
-        rows.append((ATTEMPT_CHANNEL, (*place, status, kind, attempt.id, attempt.message_id)))
+    for label in labels(attempt):
+        place = (attempt.endpoint_id, *label, attempt.event_type)
+        rows.append((ATTEMPT_LABEL, (*place, status, kind, attempt.id, attempt.message_id)))
         if standing is not None:
-            rows.append((STANDING_CHANNEL, (*place, standing, attempt.message_id, attempt.id)))
+            rows.append((STANDING_LABEL, (*place, standing, attempt.message_id, attempt.id)))
     return rows

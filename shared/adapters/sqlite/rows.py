@@ -46,19 +46,20 @@ class Table:
 
 MESSAGE = Table(
     "message",
-    "app_id, id, org_id, event_type, event_id, channels, content, payload_expires_at, created_at",
+    "app_id, id, org_id, event_type, event_id, channels, tags, content, payload_expires_at, created_at,"
+    " deliver_at",
 )
-MESSAGE_CHANNEL = Table("message_channel", "app_id, channel, event_type, id")
-CONTENT = Table("content", "seq, payload, expires_at")
+MESSAGE_LABEL = Table("message_label", "app_id, channel, tag, event_type, id")
+CONTENT = Table("content", "seq, payload, content_type, expires_at")
 ATTEMPT = Table(
     "attempt",
-    "message_id, id, endpoint_id, app_id, org_id, event_type, channels, number, url, status, code_class,"
-    " response_status_code, response, duration, trigger_type, made_at, next_attempt_at, standing",
+    "message_id, id, endpoint_id, app_id, org_id, event_type, channels, tags, number, url, status,"
+    " code_class, response_status_code, response, duration, trigger_type, made_at, next_attempt_at, standing",
 )
-ATTEMPT_CHANNEL = Table(
-    "attempt_channel", "endpoint_id, channel, event_type, status, code_class, id, message_id"
+ATTEMPT_LABEL = Table(
+    "attempt_label", "endpoint_id, channel, tag, event_type, status, code_class, id, message_id"
 )
-STANDING_CHANNEL = Table("standing_channel", "endpoint_id, channel, event_type, standing, message_id, id")
+STANDING_LABEL = Table("standing_label", "endpoint_id, channel, tag, event_type, standing, message_id, id")
 ANSWER = Table("answer", "key, status, headers, body, ends_at")
 WAITING = Table("work_waiting", "queue, due_at, seq, body, content, delivery_count, enqueued_at")
 HELD = Table("work_held", "seq, queue, due_at, body, content, delivery_count, enqueued_at")

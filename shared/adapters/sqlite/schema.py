@@ -48,31 +48,35 @@ CREATE UNIQUE INDEX endpoint_uid ON endpoint (app_id, uid) WHERE uid IS NOT NULL
 -- Payloads lie apart and in order of arrival, so that a list of messages reads none of them. The number of
 -- one that was erased is never given again: messages and queued work still name it.
 CREATE TABLE content (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, payload TEXT NOT NULL, expires_at INTEGER NOT NULL
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, payload TEXT NOT NULL, content_type TEXT,
+    expires_at INTEGER NOT NULL
 );
 CREATE INDEX content_expiry ON content (expires_at);
 
 CREATE TABLE message (
     app_id TEXT NOT NULL, id TEXT NOT NULL, org_id TEXT NOT NULL, event_type TEXT NOT NULL, event_id TEXT,
-    channels TEXT, content INTEGER, payload_expires_at INTEGER NOT NULL, created_at INTEGER NOT NULL,
+    channels TEXT, tags TEXT, content INTEGER, payload_expires_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL, deliver_at INTEGER,
     PRIMARY KEY (app_id, id)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX message_event_id ON message (app_id, event_id) WHERE event_id IS NOT NULL;
--- Lists by type are a merge of ranges of this, and lists by channel of the other, which has a row for each
--- channel of a message; most messages are on none.
+-- Lists by type are a merge of ranges of this, and lists by channel, by tag or by both of the other. It has a
+-- row for each channel, each tag and each pair of the two that a message has; '' stands for any.
+-- Most messages have none.
 CREATE INDEX message_type ON message (app_id, event_type, id);
-CREATE TABLE message_channel (
-    app_id TEXT NOT NULL, channel TEXT NOT NULL, event_type TEXT NOT NULL, id TEXT NOT NULL,
-    PRIMARY KEY (app_id, channel, event_type, id)
+CREATE TABLE message_label (
+    app_id TEXT NOT NULL, channel TEXT NOT NULL, tag TEXT NOT NULL, event_type TEXT NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (app_id, channel, tag, event_type, id)
 ) WITHOUT ROWID;
 
 -- standing is how the message stands at the endpoint; only the newest attempt of the two says it.
 CREATE TABLE attempt (
     message_id TEXT NOT NULL, id TEXT NOT NULL, endpoint_id TEXT NOT NULL, app_id TEXT NOT NULL,
-    org_id TEXT NOT NULL, event_type TEXT NOT NULL, channels TEXT, number INTEGER NOT NULL, url TEXT NOT NULL,
-    status INTEGER NOT NULL, code_class INTEGER NOT NULL, response_status_code INTEGER NOT NULL,
-    response TEXT NOT NULL, duration INTEGER NOT NULL, trigger_type INTEGER NOT NULL,
-    made_at INTEGER NOT NULL, next_attempt_at INTEGER, standing INTEGER,
+    org_id TEXT NOT NULL, event_type TEXT NOT NULL, channels TEXT, tags TEXT, number INTEGER NOT NULL,
+    url TEXT NOT NULL, status INTEGER NOT NULL, code_class INTEGER NOT NULL,
+    response_status_code INTEGER NOT NULL, response TEXT NOT NULL, duration INTEGER NOT NULL,
+    trigger_type INTEGER NOT NULL, made_at INTEGER NOT NULL, next_attempt_at INTEGER, standing INTEGER,
     PRIMARY KEY (message_id, id)
 ) WITHOUT ROWID;
 -- Whatever a list of attempts is filtered by, it is a merge of ranges of this …
@@ -80,16 +84,16 @@ CREATE INDEX attempt_endpoint ON attempt (endpoint_id, event_type, status, code_
 -- … and a list of the messages of an endpoint a merge of ranges of this.
 CREATE INDEX attempt_standing ON attempt (endpoint_id, event_type, standing, message_id)
     WHERE standing IS NOT NULL;
--- The same two for what is on a channel.
-CREATE TABLE attempt_channel (
-    endpoint_id TEXT NOT NULL, channel TEXT NOT NULL, event_type TEXT NOT NULL, status INTEGER NOT NULL,
-    code_class INTEGER NOT NULL, id TEXT NOT NULL, message_id TEXT NOT NULL,
-    PRIMARY KEY (endpoint_id, channel, event_type, status, code_class, id)
+-- The same two for what has channels or tags.
+CREATE TABLE attempt_label (
+    endpoint_id TEXT NOT NULL, channel TEXT NOT NULL, tag TEXT NOT NULL, event_type TEXT NOT NULL,
+    status INTEGER NOT NULL, code_class INTEGER NOT NULL, id TEXT NOT NULL, message_id TEXT NOT NULL,
+    PRIMARY KEY (endpoint_id, channel, tag, event_type, status, code_class, id)
 ) WITHOUT ROWID;
-CREATE TABLE standing_channel (
-    endpoint_id TEXT NOT NULL, channel TEXT NOT NULL, event_type TEXT NOT NULL, standing INTEGER NOT NULL,
-    message_id TEXT NOT NULL, id TEXT NOT NULL,
-    PRIMARY KEY (endpoint_id, channel, event_type, standing, message_id)
+CREATE TABLE standing_label (
+    endpoint_id TEXT NOT NULL, channel TEXT NOT NULL, tag TEXT NOT NULL, event_type TEXT NOT NULL,
+    standing INTEGER NOT NULL, message_id TEXT NOT NULL, id TEXT NOT NULL,
+    PRIMARY KEY (endpoint_id, channel, tag, event_type, standing, message_id)
 ) WITHOUT ROWID;
 
 -- In order of arrival: keys come in none, and a table in their order would rewrite a page for each answer.

@@ -97,6 +97,9 @@ def test_statuses_are_a_few_numbers(query_string: str) -> None:
         ("channel=", ("query", "channel", "__all__")),
         ("channel=a%20b", ("query", "channel", "__all__")),
         ("channel=" + "a" * 257, ("query", "channel", "__all__")),
+        ("tag=", ("query", "tag", "__all__")),
+        ("tag=a%20b", ("query", "tag", "__all__")),
+        ("tag=" + "a" * 129, ("query", "tag", "__all__")),
         ("event_types=", ("query", "event_types", "__all__")),
         ("event_types=a,,b", ("query", "event_types", "__all__")),
         ("event_types=a&event_types[]=", ("query", "event_types", "__all__")),
@@ -106,6 +109,10 @@ def test_what_can_be_read_and_breaks_a_rule_says_where(query_string: str, where:
     with pytest.raises(Invalid) as broken:
         messages.read(query_string.encode())
     assert broken.value.where == where
+
+
+def test_a_tag_may_look_like_a_path() -> None:
+    assert messages.read(b"tag=user/42%5Ca%23b-_.").tag == r"user/42\a#b-_."
 
 
 @pytest.mark.parametrize("iterator", [ID, "-" + ID])
@@ -155,7 +162,7 @@ def test_instants_at_the_ends_of_the_calendar_have_windows(text: str) -> None:
 
 
 def test_unknown_parameters_are_ignored() -> None:
-    assert messages.read(b"expanded_statuses=maybe&tag=&limit=7&limit[]=8&&=") == messages.read(b"limit=7")
+    assert messages.read(b"expanded_statuses=maybe&mood=&limit=7&limit[]=8&&=") == messages.read(b"limit=7")
 
 
 @given(st.integers(0, len(READERS) - 1), st.binary(max_size=60))
