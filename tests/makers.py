@@ -128,6 +128,7 @@ def an_attempt(
         org_id=message.org_id,
         event_type=message.event_type,
         channels=message.channels,
+        tags=message.tags,
         number=1,
         url=endpoint.url,
         status=Status.SUCCESS,
@@ -166,6 +167,8 @@ def a_dispatch(message: Message, **changes: Any) -> Dispatch:  # noqa: ANN401 - 
         event_type=message.event_type,
         channels=message.channels,
         payload=message.payload,
+        tags=message.tags,
+        content_type=message.content_type,
     )
     return msgspec.structs.replace(default, **changes)
 

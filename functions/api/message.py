@@ -6,6 +6,7 @@ the message). So `create` is a request's way from beginning to end, written out;
 all operations.
 """
 
+from datetime import timedelta
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -164,7 +165,8 @@ async def post_from_queue(service: Service, body: bytes, message_id: str | None)
         Unavailable: Nothing was accepted.
     """
     event = read_event(body)
-    new, new_application = read_message(bytes(event.message), service.clock)
+    # It may have waited until its time is near or past, or have been accepted already: late is not wrong.
+    new, new_application = read_message(bytes(event.message), service.clock, soonest=timedelta.min)
     application = await found_or_made(service, event.org_id, event.app_id, new_application)
     # With the body: queues that are made anew count their ids from the beginning.
     key = None if message_id is None else blake2b(message_id.encode() + b":" + body).digest()

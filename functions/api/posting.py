@@ -106,12 +106,15 @@ _bodies = BodyReader(MessageIn)
 _events = BodyReader(EventIn)
 
 
-def read_message(body: bytes, clock: Clock) -> tuple[NewMessage, NewApplication | None]:
+def read_message(
+    body: bytes, clock: Clock, *, soonest: timedelta = DELIVER_AHEAD_MIN
+) -> tuple[NewMessage, NewApplication | None]:
     """Read what a producer posted: the message, and the application to be made for it if need be.
 
     Args:
         body: As it came in.
         clock: What times to be delivered at are measured by.
+        soonest: How far ahead such a time must be.
 
     Raises:
         Invalid: It breaks a rule.
@@ -123,6 +126,9 @@ def read_message(body: bytes, clock: Clock) -> tuple[NewMessage, NewApplication 
     if read.transformations_params is not None:
         text, content_type = _delivered(text, read.transformations_params)
     retention = _retention(read.payload_retention_period, read.payload_retention_hours)
+    deliver_at = None
+    if read.deliver_at is not None:
+        deliver_at = _deliver_at(read.deliver_at, clock.now(), soonest, retention)
     new = NewMessage(
         event_type=atoms.limited(read.event_type, "body", "event_type"),
         payload=text,
@@ -131,7 +137,7 @@ def read_message(body: bytes, clock: Clock) -> tuple[NewMessage, NewApplication 
         payload_retention=retention,
         tags=atoms.tags(read.tags),
         content_type=content_type,
-        deliver_at=None if read.deliver_at is None else _deliver_at(read.deliver_at, clock.now(), retention),
+        deliver_at=deliver_at,
     )
     return new, None if read.application is None else read.application.checked("body", "application")
 
@@ -208,7 +214,7 @@ def _header_value(text: str) -> str:
     return text
 
 
-def _deliver_at(text: str, now: datetime, retention: timedelta) -> datetime:
+def _deliver_at(text: str, now: datetime, soonest: timedelta, retention: timedelta) -> datetime:
     """When the message is to be delivered.
 
     Raises:
@@ -219,7 +225,7 @@ def _deliver_at(text: str, now: datetime, retention: timedelta) -> datetime:
         at = from_wire(text)
     except ValueError as wrong:
         raise Invalid(where, str(wrong)) from wrong
-    if not DELIVER_AHEAD_MIN <= at - now <= DELIVER_AHEAD_MAX:
+    if not soonest <= at - now <= DELIVER_AHEAD_MAX:
         raise Invalid(where, "write an instant at least 1 minute and at most 24 hours from now")
     if at >= now + retention:
         raise Invalid(where, "the payload is gone by then: have it kept for longer")

@@ -32,6 +32,7 @@ BATCH = 5_000
 COMMON_TYPES = tuple(f"order.step-{number}" for number in range(40))
 RARE_SHARE = 1 / 20_000
 CHANNEL_SHARE = 0.1
+TAG_SHARE = 0.1
 FAILURE_SHARE = 0.03
 SENDING_SHARE = 1 / 5_000
 LONGEST_SAID = 22
@@ -50,6 +51,10 @@ _MESSAGES = (
     "channel=common",
     "channel=rare",
     "channel=common&event_types=rare",
+    "tag=common",
+    "tag=rare",
+    "tag=other&channel=common",
+    "tag=common&event_types=rare",
     *_WINDOWS,
 )
 _ATTEMPTS = (
@@ -61,10 +66,19 @@ _ATTEMPTS = (
     "status_code_class=400",
     "status_code_class=500",
     "status=2&channel=common&event_types=order.step-0",
+    "status=2&tag=common",
     "with_msg=true",
 )
-_STANDINGS = (*_MESSAGES, "status=0", "status=1", "status=2", "status=3", "status=2&event_types=order.step-0")
-_OF_ONE = ("", "status=0", "channel=common", "event_types=rare", "endpoint_id=here")
+_STANDINGS = (
+    *_MESSAGES,
+    "status=0",
+    "status=1",
+    "status=2",
+    "status=3",
+    "status=2&event_types=order.step-0",
+    "status=2&tag=common",
+)
+_OF_ONE = ("", "status=0", "channel=common", "tag=common", "event_types=rare", "endpoint_id=here")
 
 
 def fill(database: Path, count: int) -> None:
@@ -116,6 +130,7 @@ def _made(
             payload='{"number": 1, "text": "' + "x" * 200 + '"}',
             payload_expires_at=now + SPREAD,
             created_at=at,
+            tags=_tags(dice),
         )
         yield message, _attempt(message, endpoint, dice)
 
@@ -125,6 +140,13 @@ def _channels(dice: random.Random) -> frozenset[str] | None:
     if thrown < RARE_SHARE:
         return frozenset({"rare"})
     return frozenset({"common"}) if thrown < CHANNEL_SHARE else None
+
+
+def _tags(dice: random.Random) -> frozenset[str] | None:
+    thrown = dice.random()
+    if thrown < RARE_SHARE:
+        return frozenset({"rare", "common", "other"})
+    return frozenset({"common"}) if thrown < TAG_SHARE else None
 
 
 def _attempt(message: Message, endpoint: Endpoint, dice: random.Random) -> Attempt:
@@ -148,6 +170,7 @@ def _attempt(message: Message, endpoint: Endpoint, dice: random.Random) -> Attem
         trigger=Trigger.SCHEDULED,
         timestamp=at,
         next_attempt_at=at + SPREAD if has_failed and dice.random() < SENDING_SHARE else None,
+        tags=message.tags,
     )
 
 

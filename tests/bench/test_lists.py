@@ -33,6 +33,10 @@ async def test_what_is_made_is_what_the_service_lists(tmp_path: Path) -> None:
     assert [row.message.id for row in of_endpoint] == [message.id for message in messages]
     failed = await store.attempts.of_endpoint(endpoint.id, EVERYTHING, AttemptFilter(status=Status.FAIL))
     on_channel = await store.messages.scan(application.id, EVERYTHING, MessageFilter(channel="common"))
+    tagged = await store.messages.scan(application.id, EVERYTHING, MessageFilter(tag="common"))
+    both = MessageFilter(tag="common", channel="common")
     assert 0 < len(failed) < COUNT / 10
     assert 0 < len(on_channel) < COUNT / 4
+    assert 0 < len(tagged) < COUNT / 4
+    assert await store.messages.scan(application.id, EVERYTHING, both)
     await store.close()

@@ -25,7 +25,9 @@ BY_HAND = {"number": 0, "trigger": Trigger.MANUAL}
 LAST = {"number": 2, "next_attempt_at": None}
 
 DELIVERED, GIVEN_UP, UNDER_WAY, RECOVERED, SENT_AGAIN_IN_VAIN, PRESSED = (
-    a_message(ACME, channels=frozenset({"eu", name}), event_type=name)
+    a_message(
+        ACME, channels=frozenset({"eu", name}), tags=frozenset({"vip", f"about/{name}"}), event_type=name
+    )
     for name in ("delivered", "given-up", "under-way", "recovered", "in-vain", "pressed")
 )
 UNTOUCHED = a_message(ACME)
@@ -77,6 +79,19 @@ async def recorded(stores: Stores, *made: Attempt) -> None:
         pytest.param(AttemptedMessageFilter(status=Status.PENDING), "", id="nothing is pending"),
         pytest.param(AttemptedMessageFilter(channel="given-up"), "given-up 2", id="on a channel"),
         pytest.param(AttemptedMessageFilter(channel="e"), "", id="on part of a channel"),
+        pytest.param(AttemptedMessageFilter(tag="about/given-up"), "given-up 2", id="with a tag"),
+        pytest.param(AttemptedMessageFilter(tag="about"), "", id="with part of a tag"),
+        pytest.param(
+            AttemptedMessageFilter(tag="vip", channel="given-up"), "given-up 2", id="with a tag, on a channel"
+        ),
+        pytest.param(
+            AttemptedMessageFilter(tag="about/pressed", channel="given-up"), "", id="with a tag, elsewhere"
+        ),
+        pytest.param(
+            AttemptedMessageFilter(status=Status.SENDING, tag="vip"),
+            "under-way 3, pressed 3",
+            id="with a tag, as it stands",
+        ),
         pytest.param(
             AttemptedMessageFilter(event_types=frozenset({"delivered", "pressed", "none"})),
             "delivered 0, pressed 3",
@@ -104,11 +119,18 @@ async def test_an_endpoint_shows_how_each_message_stands(
 async def test_ended_retries_are_seen_in_lists(stores: Stores) -> None:
     await recorded(stores, *attempts())
     await stores.attempts.end_chain(UNDER_WAY.id, ENDPOINT.id)
-    for only in (AttemptedMessageFilter(status=Status.FAIL), AttemptedMessageFilter(Status.FAIL, "eu")):
+    for only in (
+        AttemptedMessageFilter(status=Status.FAIL),
+        AttemptedMessageFilter(status=Status.FAIL, channel="eu"),
+        AttemptedMessageFilter(status=Status.FAIL, tag="vip"),
+    ):
         rows = await stores.destinations.messages_at(ACME.id, ENDPOINT.id, EVERYTHING, only)
         assert [row.message for row in rows] == [GIVEN_UP, UNDER_WAY]
-    sending = AttemptedMessageFilter(status=Status.SENDING, channel="under-way")
-    assert await stores.destinations.messages_at(ACME.id, ENDPOINT.id, EVERYTHING, sending) == []
+    for sending in (
+        AttemptedMessageFilter(status=Status.SENDING, channel="under-way"),
+        AttemptedMessageFilter(status=Status.SENDING, tag="about/under-way"),
+    ):
+        assert await stores.destinations.messages_at(ACME.id, ENDPOINT.id, EVERYTHING, sending) == []
 
 
 async def test_payloads_are_read_if_they_are_wanted(stores: Stores) -> None:

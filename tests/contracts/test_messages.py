@@ -35,11 +35,16 @@ async def test_an_accepted_message_is_read_by_id_and_by_event_id(stores: Stores)
         channels=frozenset({"b", "a"}),
         payload='{"b": 1.0,  "a":"\N{SNOWMAN}\\u0000"}',
         payload_expires_at=NOON + timedelta(days=5, microseconds=1),
+        tags=frozenset({"user/42", "b"}),
+        content_type="text/plain; charset=utf-8",
+        deliver_at=NOON + timedelta(hours=1, microseconds=1),
     )
     await accepted(stores, message)
 
     assert await stores.messages.get(ACME.id, message.id) == message
     assert await stores.messages.get(ACME.id, "evt-1") == message
+    assert await stores.messages.scan(ACME.id, EVERYTHING, ANY) == [message]
+    assert await stores.messages.several(ACME.id, [message.id], payloads=True) == {message.id: message}
 
 
 async def test_what_the_application_has_not_is_unknown(stores: Stores) -> None:
@@ -69,18 +74,27 @@ async def test_a_list_shows_what_its_filter_lets_through(stores: Stores) -> None
     eu = a_message(ACME, channels=frozenset({"eu", "us"}))
     tricky = a_message(ACME, channels=frozenset({'a","eu'}))
     refund = a_message(ACME, event_type="invoice.refunded", channels=frozenset({"eu"}))
-    await accepted(stores, plain, eu, tricky, refund, a_message(OTHER))
+    vip = a_message(ACME, tags=frozenset({"vip", "us"}))
+    both = a_message(ACME, channels=frozenset({"eu", "us"}), tags=frozenset({"vip", "eu"}))
+    await accepted(stores, plain, eu, tricky, refund, vip, both, a_message(OTHER))
 
     async def shown(only: MessageFilter) -> list[Message]:
         return list(await stores.messages.scan(ACME.id, EVERYTHING, only))
 
-    assert await shown(ANY) == [plain, eu, tricky, refund]
-    assert await shown(MessageFilter(channel="eu")) == [eu, refund]
+    assert await shown(ANY) == [plain, eu, tricky, refund, vip, both]
+    assert await shown(MessageFilter(channel="eu")) == [eu, refund, both]
+    assert await shown(MessageFilter(tag="vip")) == [vip, both]
+    assert await shown(MessageFilter(tag="v")) == []
+    assert await shown(MessageFilter(tag="eu")) == [both]
+    assert await shown(MessageFilter(channel="us", tag="vip")) == [both]
+    assert await shown(MessageFilter(channel="vip", tag="us")) == []
+    assert await shown(MessageFilter(tag="vip", event_types=frozenset({"invoice.refunded"}))) == []
     assert await shown(MessageFilter(channel="e")) == []
     assert await shown(MessageFilter(event_types=frozenset({"invoice.refunded"}))) == [refund]
-    assert await shown(MessageFilter(event_types=frozenset({"invoice.paid", "x"}))) == [plain, eu, tricky]
+    paid = frozenset({"invoice.paid", "x"})
+    assert await shown(MessageFilter(event_types=paid)) == [plain, eu, tricky, vip, both]
     assert await shown(MessageFilter(event_types=frozenset())) == []
-    assert await shown(MessageFilter(channel="eu", event_types=frozenset({"invoice.paid"}))) == [eu]
+    assert await shown(MessageFilter(channel="eu", event_types=paid)) == [eu, both]
 
 
 KEYS = [f"msg_{letter}" for letter in "09AZaz"]
@@ -108,24 +122,28 @@ TYPES = ["invoice.paid", "invoice.paid", "invoice.paid", "invoice.refunded", "us
 @given(
     scan=scans(MANY),
     channel=st.sampled_from([None, "eu"]),
+    tag=st.sampled_from([None, "vip"]),
     event_types=st.none() | st.frozensets(st.sampled_from([*TYPES, "none"])),
 )
 async def test_a_filter_changes_nothing_about_range_order_and_limit(
-    stores: Stores, scan: Scan, channel: str | None, event_types: frozenset[str] | None
+    stores: Stores, scan: Scan, channel: str | None, tag: str | None, event_types: frozenset[str] | None
 ) -> None:
     """Whatever is common or rare, and however long the page."""
     if not await stores.messages.scan(ACME.id, EVERYTHING, ANY):
         for place, key in enumerate(MANY):
             channels = frozenset({"eu", "us"}) if place % 3 else None
+            tags = frozenset({"vip", "new"}) if place % 2 else None
             event_type = TYPES[place % len(TYPES)]
-            await accepted(stores, a_message(ACME, id=key, event_type=event_type, channels=channels))
+            message = a_message(ACME, id=key, event_type=event_type, channels=channels, tags=tags)
+            await accepted(stores, message)
 
-    found = await stores.messages.scan(ACME.id, scan, MessageFilter(channel, event_types))
+    found = await stores.messages.scan(ACME.id, scan, MessageFilter(channel, event_types, tag))
 
     wanted = [
         key
         for place, key in enumerate(MANY)
         if (channel is None or place % 3)
+        and (tag is None or place % 2)
         and (event_types is None or TYPES[place % len(TYPES)] in event_types)
     ]
     assert [message.id for message in found] == expected(wanted, scan)
@@ -177,13 +195,13 @@ async def test_payloads_that_had_expired_are_erased_a_few_at_a_time(stores: Stor
 
 @pytest.mark.parametrize("key", ["id", "event_id"])
 async def test_one_payload_can_be_erased_and_the_message_stays(stores: Stores, key: str) -> None:
-    message, other = a_message(ACME, event_id="evt-1"), a_message(ACME)
+    message, other = a_message(ACME, event_id="evt-1", content_type="text/plain"), a_message(ACME)
     await accepted(stores, message, other)
 
     for _ in range(2):
         await stores.messages.erase_payload(ACME.id, getattr(message, key))
 
-    erased = structs.replace(message, payload=None)
+    erased = structs.replace(message, payload=None, content_type=None)
     assert await stores.messages.get(ACME.id, message.id) == erased
     assert list(await stores.messages.scan(ACME.id, EVERYTHING, ANY)) == [erased, other]
 

@@ -27,6 +27,7 @@ from tests.makers import (
 
 ACME = an_application()
 SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
 KEY = b"key"
 BARE = MessageFilter(payloads=False)
 
@@ -67,6 +68,42 @@ async def test_an_accepted_message_survives_a_crash(stores: Stores) -> None:
     again = a_message(ACME)
     assert await reborn.outbox.accept(again, a_dispatch(again), a_claim()) == a_claim().answer
     await reborn.close()
+
+
+async def test_a_message_is_handed_over_at_the_time_that_it_was_told_and_not_before(stores: Stores) -> None:
+    message = a_message(ACME, deliver_at=NOON + HOUR)
+    await stores.outbox.accept(message, a_dispatch(message), None)
+
+    stores.clock.move(HOUR - timedelta(microseconds=1))
+    assert await queued(stores, DISPATCH_QUEUE) == []
+
+    stores.clock.move(timedelta(microseconds=1))
+    (delivery,) = await queued(stores, DISPATCH_QUEUE)
+    assert dispatch_from(delivery.body).message_id == message.id
+
+
+async def test_what_is_to_be_delivered_later_survives_a_crash(stores: Stores) -> None:
+    message = a_message(ACME, deliver_at=NOON + HOUR)
+    await stores.outbox.accept(message, a_dispatch(message), None)
+
+    reborn = await stores.reborn()
+
+    assert await queued(reborn, DISPATCH_QUEUE) == []
+    reborn.clock.move(HOUR)
+    (delivery,) = await queued(reborn, DISPATCH_QUEUE)
+    assert dispatch_from(delivery.body).message_id == message.id
+    await reborn.close()
+
+
+async def test_a_payload_that_is_erased_while_it_waits_is_not_handed_over(stores: Stores) -> None:
+    message = a_message(ACME, deliver_at=NOON + HOUR)
+    await stores.outbox.accept(message, a_dispatch(message), None)
+    await stores.messages.erase_payload(ACME.id, message.id)
+
+    stores.clock.move(HOUR)
+
+    (delivery,) = await queued(stores, DISPATCH_QUEUE)
+    assert dispatch_from(delivery.body).payload is None
 
 
 async def test_a_used_claim_answers_as_the_first_time_and_keeps_nothing(stores: Stores) -> None:
@@ -248,6 +285,15 @@ async def test_nothing_is_unfinished_that_is_still_queued(stores: Stores) -> Non
     await stores.outbox.record(attempt, DueRetry(a_retry(attempt), NOON + 5 * SECOND))
 
     assert not await stores.outbox.unfinished(before=NOON, limit=100)
+
+
+async def test_what_waits_for_its_time_is_not_unfinished(stores: Stores) -> None:
+    """A message that was told to be delivered tonight is not delivered this morning."""
+    message = a_message(ACME, deliver_at=NOON + HOUR)
+    await stores.outbox.accept(message, a_dispatch(message), None)
+    stores.clock.move(HOUR / 2)
+
+    assert not await stores.outbox.unfinished(before=NOON + HOUR / 2, limit=100)
 
 
 async def test_an_outbox_that_is_out_of_reach_says_so(stores: Stores) -> None:

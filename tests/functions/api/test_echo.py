@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.api.echo import compact
+from functions.api.echo import as_object, compact
 
 
 class Verbatim(str):
@@ -81,6 +81,40 @@ def test_what_is_nested_too_deeply_to_be_sorted_is_shown_as_written() -> None:
     text = '{"a": ' * 100_000 + "1" + "}" * 100_000  # deeper than any Python goes
     is_as_written = compact(text).decode() == text
     assert is_as_written  # without printing it
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (' \r\n\t{"b": 1.10, "a": 1}\n', '{"a":1,"b":1.10}'),
+        ("{}", "{}"),
+        ("", '{"rawPayload":""}'),
+        ("a;b\r\n", '{"rawPayload":"a;b\\r\\n"}'),
+        ("[1]", '{"rawPayload":"[1]"}'),
+        ('"{}"', '{"rawPayload":"\\"{}\\""}'),
+        ("{", '{"rawPayload":"{"}'),
+        ("{} {}", '{"rawPayload":"{} {}"}'),
+        ('{"a":NaN}', '{"rawPayload":"{\\"a\\":NaN}"}'),
+        ('{"a":-0,"b":NaN}', '{"rawPayload":"{\\"a\\":-0,\\"b\\":NaN}"}'),
+        ('{"a":"\\ud800"}', '{"rawPayload":"{\\"a\\":\\"\\\\ud800\\"}"}'),
+        ("\xa0{}", '{"rawPayload":"\xa0{}"}'),
+    ],
+)
+def test_any_text_is_shown_as_an_object(text: str, shown: str) -> None:
+    """SDKs read a payload as an object and nothing else."""
+    assert as_object(text).decode() == shown
+
+
+def test_what_is_nested_too_deeply_to_be_read_is_shown_as_text() -> None:
+    text = "{" + '"a":{' * 100_000
+    is_text = json.loads(as_object(text)) == {"rawPayload": text}
+    assert is_text  # without printing it
+
+
+@given(texts)
+def test_no_text_is_lost(text: str) -> None:
+    """Whatever is no object is shown as it is."""
+    assert json.loads(as_object(f"[{text}")) == {"rawPayload": f"[{text}"}
 
 
 def _read(text: str) -> object:
