@@ -80,6 +80,7 @@ async def old_lists(ask: Plain) -> None:
 
 async def operations(ask: Plain) -> None:
     await ask("POST /auth/dashboard-access/acme")
+    await ask("GET /auth/whoami")
     await ask("POST /admin/redrive-dlq")
     for method in ("GET", "HEAD"):
         await ask(f"{method} /health")
