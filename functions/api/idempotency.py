@@ -6,7 +6,7 @@ answer is kept by the very write that keeps the message.
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from functions.api.answers import Answer, is_success
@@ -52,7 +52,7 @@ async def once(service: Service, key: bytes, run: Callable[[], Awaitable[Answer]
         if isinstance(begun, Answer):
             return begun
         if begun is Begun.MINE:
-            return await _kept(service, key, run)
+            return await _kept(service, key, now + LOCK, run)
         if poll < POLLS:
             await service.clock.sleep(POLL)
     return NO_ANSWER
@@ -65,18 +65,20 @@ async def answered(service: Service, key: bytes) -> Answer | None:
     if isinstance(begun, Answer):
         return begun
     if begun is Begun.MINE:
-        await service.answers.give_up(key)
+        await service.answers.give_up(key, lock_until=now)
     return None
 
 
-async def _kept(service: Service, key: bytes, run: Callable[[], Awaitable[Answer]]) -> Answer:
+async def _kept(
+    service: Service, key: bytes, lock_until: datetime, run: Callable[[], Awaitable[Answer]]
+) -> Answer:
     try:
         answer = await run()
     except BaseException:
-        await _free(service, key)
+        await _free(service, key, lock_until)
         raise
     if not is_success(answer):
-        await _free(service, key)
+        await _free(service, key, lock_until)
         return answer
     try:
         await service.answers.finish(key, answer, expires_at=service.clock.now() + KEEP)
@@ -86,7 +88,7 @@ async def _kept(service: Service, key: bytes, run: Callable[[], Awaitable[Answer
     return answer
 
 
-async def _free(service: Service, key: bytes) -> None:
+async def _free(service: Service, key: bytes, lock_until: datetime) -> None:
     # If this fails, the lock ends by itself.
     with suppress(Unavailable):
-        await service.answers.give_up(key)
+        await service.answers.give_up(key, lock_until=lock_until)

@@ -29,7 +29,7 @@ class Answers(Protocol):
     """
 
     async def begin(self, key: bytes, *, now: datetime, lock_until: datetime) -> StoredAnswer | Begun:
-        """Take a key to work on it until `lock_until`.
+        """Take a key to work on it until `lock_until`, which tells the lock from every later one of the key.
 
         Returns:
             The answer if there is one that has not expired; `MINE` if the caller is to work on it;
@@ -41,8 +41,11 @@ class Answers(Protocol):
         """Keep the answer until `expires_at`, and free the lock."""
         ...
 
-    async def give_up(self, key: bytes) -> None:
-        """Free the lock without an answer; an answer that is there stays."""
+    async def give_up(self, key: bytes, *, lock_until: datetime) -> None:
+        """Free the lock that was taken until `lock_until` without an answer.
+
+        An answer that is there stays, and so does the lock of whoever took the key after that instant.
+        """
         ...
 
     async def forget(self, *, before: datetime, limit: int) -> int:

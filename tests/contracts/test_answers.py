@@ -51,12 +51,22 @@ async def test_a_finished_answer_is_repeated_verbatim_until_it_expires(stores: S
 async def test_giving_up_frees_the_lock_but_keeps_an_answer(stores: Stores) -> None:
     """An error is never repeated: the next request with the key tries again."""
     await stores.answers.begin(KEY, now=NOON, lock_until=LOCK_END)
-    await stores.answers.give_up(KEY)
+    await stores.answers.give_up(KEY, lock_until=LOCK_END)
     assert await stores.answers.begin(KEY, now=NOON, lock_until=LOCK_END) is Begun.MINE
 
     await stores.answers.finish(KEY, an_answer(), expires_at=EXPIRY)
-    await stores.answers.give_up(KEY)
+    await stores.answers.give_up(KEY, lock_until=LOCK_END)
     assert await stores.answers.begin(KEY, now=NOON, lock_until=LOCK_END) == an_answer()
+
+
+async def test_giving_up_late_leaves_the_lock_of_whoever_is_at_it_now(stores: Stores) -> None:
+    """A caller slower than its lock must not let a third one in beside the second."""
+    await stores.answers.begin(KEY, now=NOON, lock_until=LOCK_END)
+    await stores.answers.begin(KEY, now=LOCK_END, lock_until=LOCK_END + 5 * SECOND)
+
+    await stores.answers.give_up(KEY, lock_until=LOCK_END)
+
+    assert await stores.answers.begin(KEY, now=LOCK_END, lock_until=EXPIRY) is Begun.SOMEONE_ELSES
 
 
 async def test_what_has_expired_is_forgotten_a_few_at_a_time(stores: Stores) -> None:

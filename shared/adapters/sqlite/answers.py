@@ -43,9 +43,11 @@ class SqliteAnswers:
 
         await self._writer.run(keep)
 
-    async def give_up(self, key: bytes) -> None:
+    async def give_up(self, key: bytes, *, lock_until: datetime) -> None:
+        lock = (_digest(key), columns.micros(lock_until))
+
         def free(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM answer WHERE key = ? AND status IS NULL", (_digest(key),))
+            connection.execute("DELETE FROM answer WHERE key = ? AND ends_at = ? AND status IS NULL", lock)
 
         await self._writer.run(free)
 

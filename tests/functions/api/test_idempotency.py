@@ -131,6 +131,19 @@ async def test_a_key_held_by_the_dead_is_free_after_five_seconds(api: Client, wa
     assert (await waiting).status == 201
 
 
+async def test_a_caller_that_fails_late_does_not_let_a_third_one_in(api: Client, walk: Walk) -> None:
+    async def fails_late() -> StoredAnswer:
+        walk.clock.move(LOCK)
+        await held(api, walk)
+        return StoredAnswer(409, (), b"")
+
+    key = key_of(api)
+    assert (await once(walk.service, key, fails_late)).status == 409
+
+    now = walk.clock.now()
+    assert await walk.service.answers.begin(key, now=now, lock_until=now + LOCK) is Begun.SOMEONE_ELSES
+
+
 async def test_who_waits_too_long_is_told_so(api: Client, walk: Walk) -> None:
     await held(api, walk, timedelta(minutes=1))
     waiting = asyncio.create_task(api.post(APPS, {"name": "A"}, idempotency_key="k"))
@@ -219,8 +232,8 @@ class PartlyOutOfReach:
         self._check("finish")
         await self.answers.finish(key, answer, expires_at=expires_at)
 
-    async def give_up(self, key: bytes) -> None:
-        await self.answers.give_up(key)
+    async def give_up(self, key: bytes, *, lock_until: datetime) -> None:
+        await self.answers.give_up(key, lock_until=lock_until)
 
     async def forget(self, *, before: datetime, limit: int) -> int:
         return await self.answers.forget(before=before, limit=limit)
