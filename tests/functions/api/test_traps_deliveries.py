@@ -1,0 +1,106 @@
+"""What existing clients rely on, part 4 of 4: what is sent, and when."""
+
+from datetime import datetime, timedelta
+
+import pytest
+import pytest_asyncio
+
+from shared.adapters.outbound.http_sender import HttpSender
+from shared.domain.verdict import Failure
+from shared.ports.sender import Outgoing
+from tests.contracts.test_sender import LOCAL, Phonebook
+from tests.flows.walk import TOO_SLOW, Walk, answer
+from tests.functions.api.client import Client
+from tests.receivers import Receiver
+
+APP = "/api/v1/app/acme"
+ATTEMPTS = f"{APP}/attempt/msg/e"
+MINUTE = timedelta(minutes=1)
+
+
+@pytest_asyncio.fixture
+async def endpoint(api: Client, acme: str) -> str:
+    """The id of an endpoint with the uid `here`."""
+    made = await api.post(f"{APP}/endpoint", {"url": "https://a.example", "uid": "here"})
+    endpoint_id: str = made.json["id"]
+    return endpoint_id
+
+
+async def post(api: Client, walk: Walk, payload: bytes = b"{}") -> None:
+    """Post the message `e`, and do all that is due."""
+    body = b'{"eventType":"a","eventId":"e","payload":' + payload + b"}"
+    assert (await api.post(f"{APP}/msg", body)).status == 202
+    await walk.works()
+
+
+async def rest(api: Client) -> timedelta:
+    """From the newest attempt to the next."""
+    (newest,) = (await api.get(f"{ATTEMPTS}?limit=1")).json["data"]
+    (message,) = (await api.get(f"{APP}/endpoint/here/msg")).json["data"]
+    return datetime.fromisoformat(message["nextAttempt"]) - datetime.fromisoformat(newest["timestamp"])
+
+
+async def test_trap_20_a_payload_is_delivered_byte_for_byte_and_shown_compact_and_sorted(
+    api: Client, endpoint: str, walk: Walk
+) -> None:
+    """What is signed is what the producer wrote; what is shown is what clients compare."""
+    written = '{ "b" : 1.0, "a":\t12345678901234567890123, "ü": "\\u00fc" }'.encode()
+    await post(api, walk, written)
+    assert walk.receiver.sent[0].body == written
+    shown = (await api.get(f"{APP}/msg/e")).body
+    assert '"payload":{"a":12345678901234567890123,"b":1.0,"ü":"ü"}'.encode() in shown
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_trap_24_a_message_sent_again_by_hand_is_attempted_exactly_once(
+    api: Client, endpoint: str, walk: Walk, status: int
+) -> None:
+    """Clients count the attempts."""
+    walk.receiver.first.append(answer(200))
+    await post(api, walk)
+    walk.receiver.always = answer(status)
+    assert (await api.post(f"{APP}/msg/e/endpoint/here/resend")).status == 202
+    await walk.passes(timedelta(days=2))
+    rows = (await api.get(ATTEMPTS)).json["data"]
+    assert sorted(row["triggerType"] for row in rows) == [0, 1]
+    assert len(walk.receiver.sent) == 2
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.5, 5])
+async def test_trap_25_a_rest_is_at_most_a_fifth_longer_or_shorter_below_a_second_too(
+    api: Client, endpoint: str, walk: Walk, seconds: float
+) -> None:
+    await api.put("/api/v1/organization/settings", {"retrySchedule": [seconds, 60]})
+    walk.receiver.always = answer(500)
+    await post(api, walk)
+    assert timedelta(seconds=seconds * 0.8) <= await rest(api) <= timedelta(seconds=seconds * 1.2)
+    await walk.passes(timedelta(seconds=seconds * 1.2))
+    assert len(walk.receiver.sent) == 2
+
+
+async def test_trap_26_after_a_timeout_a_receiver_rests_for_a_minute_at_least(
+    api: Client, endpoint: str, walk: Walk
+) -> None:
+    """Give or take the fifth: one that is overloaded is not called again after 5 s."""
+    walk.receiver.always = TOO_SLOW
+    await post(api, walk)
+    assert MINUTE * 0.8 <= await rest(api) <= MINUTE * 1.2
+
+
+async def test_trap_29_this_machine_is_called_only_if_it_is_allowed() -> None:
+    async with Receiver() as receiver:
+        for allowed, status in (([], 0), ([LOCAL], 204)):
+            sender = HttpSender(user_agent="x", allow=allowed, names=Phonebook())
+            answered = await sender.send(Outgoing(receiver.url, [], b"{}", MINUTE))
+            await sender.close()
+            assert answered.status_code == status
+    assert len(receiver.requests) == 1
+
+
+async def test_trap_29_a_name_that_is_not_there_fails_at_once() -> None:
+    """It does not wait for the timeout, so tests with made-up receivers do not either."""
+    sender = HttpSender(user_agent="x", allow=[LOCAL], names=Phonebook())
+    answered = await sender.send(Outgoing("http://no-such-name.example/", [], b"{}", timedelta(days=1)))
+    await sender.close()
+    assert (answered.status_code, answered.failure) == (0, Failure.RESOLUTION)
+    assert answered.body.startswith("error resolving name")
