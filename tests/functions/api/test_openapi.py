@@ -14,6 +14,7 @@ from functions.api.table import OPERATIONS
 from tests.functions.api.client import Client
 
 WITHOUT_A_METHOD = {
+    "v1.authentication.whoami",
     "v1.event-type.get-retry-schedule",
     "v1.event-type.update-retry-schedule",
     "v1.health.head",
@@ -33,6 +34,7 @@ OUR_OWN_SHAPES = {
     "OrganizationSettingsPatch",
     "RetryScheduleInOut",
     "ValidationError",
+    "WhoamiOut",
 }
 WITH_A_METHOD = [one for one in OPERATIONS if not one.hidden and one.name not in WITHOUT_A_METHOD]
 
@@ -114,7 +116,8 @@ def test_an_sdk_has_the_operation_as_a_method(operation: Operation) -> None:
 async def test_shapes_have_the_names_that_sdks_know(document: Any) -> None:  # noqa: ANN401
     ours = set(document["components"]["schemas"])
     theirs = {name for name, _ in getmembers(svix.models, isclass)}
-    assert ours - OUR_OWN_SHAPES <= theirs
+    untyped = {"TransformationsParams"}  # to them any object
+    assert ours - OUR_OWN_SHAPES - untyped <= theirs
 
 
 @pytest.mark.parametrize(

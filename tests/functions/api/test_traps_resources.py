@@ -21,7 +21,7 @@ PAIR = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSK
 
 @dataclass(frozen=True)
 class Kind:
-    """Something that can be made: where, of what, where one is read again, and what tells when it was made."""
+    """What can be made: where, of what, where one is read again, and which field tells when it was made."""
 
     at: str
     body: Mapping[str, object]
