@@ -25,6 +25,8 @@ from shared.flows.deliver import AttemptByHand, Deliver, Reattempt
 from shared.flows.directory import Directory
 from shared.flows.erase import Erase
 from shared.flows.housekeeping import Retention, Sweep
+from shared.flows.management import SeededEventTypes
+from shared.flows.operational import OperationalWebhooks
 from shared.flows.policies import Policies
 from shared.flows.resend import SendAgain, SendExample
 from shared.ports.answers import Answers
@@ -69,6 +71,7 @@ class Service:
     directory: Directory
     catalogue: Catalogue
     accept: Accept
+    operational: OperationalWebhooks
     deliver: Deliver
     reattempt: Reattempt
     erase: Erase
@@ -93,6 +96,7 @@ class Service:
 
     async def close(self) -> None:
         """Give everything back: what is being written is written, connections are closed."""
+        await self.operational.close()
         await self.sender.close()
         await self.store.close()
         self.journal.close()
@@ -119,8 +123,12 @@ def compose(
     secrets = AesSecrets(settings.encryption_key)
     policies = Policies(_policy(settings), store.organizations, store.event_types)
     directory = Directory(policies, store.applications, store.endpoints, secrets, clock)
-    make_attempt = MakeAttempt(sender, store.outbox, store.endpoints, directory, clock, dice, journal)
+    event_types = SeededEventTypes(store.event_types, clock)
     accept = Accept(store.outbox, clock, dice, journal)
+    operational = OperationalWebhooks(directory, store.messages, accept, clock, journal)
+    make_attempt = MakeAttempt(
+        sender, store.outbox, store.endpoints, directory, clock, dice, journal, operational
+    )
     return Service(
         settings=settings,
         clock=clock,
@@ -128,7 +136,7 @@ def compose(
         journal=journal,
         organizations=store.organizations,
         applications=store.applications,
-        event_types=store.event_types,
+        event_types=event_types,
         endpoints=store.endpoints,
         messages=store.messages,
         attempts=store.attempts,
@@ -141,20 +149,22 @@ def compose(
         catalogue=Catalogue(
             store.organizations,
             store.applications,
-            store.event_types,
+            event_types,
             store.endpoints,
             secrets,
             directory,
             clock,
             dice,
+            operational,
         ),
         accept=accept,
+        operational=operational,
         deliver=Deliver(directory, store.messages, store.attempts, make_attempt, journal),
         reattempt=Reattempt(directory, store.messages, store.attempts, make_attempt, journal),
         erase=Erase(store.messages, store.attempts, journal),
         attempt_by_hand=AttemptByHand(directory, store.messages, store.attempts, make_attempt, journal),
         send_again=SendAgain(store.messages, store.endpoints, store.queue, clock, dice),
-        send_example=SendExample(store.event_types, store.endpoints, accept),
+        send_example=SendExample(event_types, store.endpoints, accept),
         sweep=Sweep(store.outbox, store.queue, clock, journal),
         retention=Retention(store.messages, store.answers, clock, journal),
         store=store,

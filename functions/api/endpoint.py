@@ -22,26 +22,17 @@ from shared.domain.timestamps import to_wire
 OldNames = Annotated[atoms.Names, msgspec.Meta(extra_json_schema={atoms.OLD_NAME: True})]
 
 
-class EndpointUpsertIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What an endpoint is to be; its secret and headers stay.
-
-    Attributes:
-        rate_limit: The old name of `throttleRate`, which goes before it.
-        event_types: The types that it wants; absent or null means every one.
-        filter_types: The old name of `eventTypes`; only one of the two may be given.
-        channels: It wants messages on one of these; absent or null means on any channel or none.
-    """
+class AnyEndpointIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What may be said of an endpoint whatever its messages are."""
 
     url: atoms.Url
     description: str | None = None
     throttle_rate: atoms.Rate | None = None
     rate_limit: atoms.Rate | None = None
     uid: atoms.Limited | None = None
-    version: atoms.Rate | None = None
     disabled: bool | None = None
     event_types: atoms.Names | msgspec.UnsetType | None = msgspec.UNSET
     filter_types: OldNames | msgspec.UnsetType | None = msgspec.UNSET
-    channels: atoms.Names | None = None
     metadata: atoms.Metadata | None = None
 
     def checked(self, *, https_only: bool) -> NewEndpoint:
@@ -53,18 +44,42 @@ class EndpointUpsertIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
         Raises:
             Invalid: A value breaks a rule.
         """
-        version = atoms.at_least_one(self.version, "body", "version")
         wanted = _wanted(self)
         return NewEndpoint(
             url=atoms.url(self.url, https_only=https_only),
             description=atoms.printable(self.description or "", "body", "description"),
-            version=1 if version is None else version,
             disabled=bool(self.disabled),
             uid=atoms.uid(self.uid, ids.ENDPOINT, "body", "uid"),
             throttle_rate=atoms.throttle_rate(self.throttle_rate, self.rate_limit, "body"),
             event_types=atoms.event_types(None if wanted is msgspec.UNSET else wanted),
-            channels=atoms.channels(self.channels, atoms.ENDPOINT_CHANNELS_MAX),
             metadata=atoms.metadata(self.metadata, "body", "metadata"),
+        )
+
+
+class EndpointUpsertIn(AnyEndpointIn, frozen=True, kw_only=True, rename="camel"):
+    """What an endpoint is to be; its secret and headers stay.
+
+    Attributes:
+        rate_limit: The old name of `throttleRate`, which goes before it.
+        event_types: The types that it wants; absent or null means every one.
+        filter_types: The old name of `eventTypes`; only one of the two may be given.
+        channels: It wants messages on one of these; absent or null means on any channel or none.
+    """
+
+    version: atoms.Rate | None = None
+    channels: atoms.Names | None = None
+
+    def checked(self, *, https_only: bool) -> NewEndpoint:
+        """What it asks for, version and channels included.
+
+        Raises:
+            Invalid: A value breaks a rule.
+        """
+        version = atoms.at_least_one(self.version, "body", "version")
+        return replace(
+            super().checked(https_only=https_only),
+            version=1 if version is None else version,
+            channels=atoms.channels(self.channels, atoms.ENDPOINT_CHANNELS_MAX),
         )
 
 
@@ -146,7 +161,7 @@ class EndpointPatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         )
 
 
-def _wanted(body: EndpointUpsertIn | EndpointPatch) -> list[str] | msgspec.UnsetType | None:
+def _wanted(body: AnyEndpointIn | EndpointPatch) -> list[str] | msgspec.UnsetType | None:
     """The event types by either name.
 
     Raises:

@@ -50,9 +50,8 @@ class EndpointHeadersOut(msgspec.Struct):
 
 async def get(call: Call[NoQuery, NoBody]) -> Answer:
     """Get the request headers of an endpoint."""
-    return json_answer(
-        200, _out(await call.service.endpoints.get(call.application.id, call.path["endpoint_id"]))
-    )
+    endpoint = await call.service.endpoints.get(call.application.id, call.path["endpoint_id"])
+    return json_answer(200, EndpointHeadersOut(shown(endpoint), sensitive(endpoint)))
 
 
 async def put(call: Call[NoQuery, EndpointHeadersIn]) -> Answer:
@@ -73,12 +72,14 @@ async def patch(call: Call[NoQuery, EndpointHeadersPatchIn]) -> Answer:
     return NO_CONTENT
 
 
-def _out(endpoint: Endpoint) -> EndpointHeadersOut:
-    headers = endpoint.headers
-    return EndpointHeadersOut(
-        headers={name: value for name, value in headers.items() if not is_sensitive(name)},
-        sensitive=[name for name in headers if is_sensitive(name)],
-    )
+def shown(endpoint: Endpoint) -> dict[str, str]:
+    """The headers of an endpoint whose values may be seen."""
+    return {name: value for name, value in endpoint.headers.items() if not is_sensitive(name)}
+
+
+def sensitive(endpoint: Endpoint) -> list[str]:
+    """The names of the others."""
+    return [name for name in endpoint.headers if is_sensitive(name)]
 
 
 _PATH = "/app/{app_id}/endpoint/{endpoint_id}/headers"

@@ -136,7 +136,8 @@ class Operation:
     @property
     def tag(self) -> str:
         """The chapter of the OpenAPI document: `v1.event-type.create` stands in `Event Type`."""
-        return self.name.split(".")[1].replace("-", " ").title()
+        _, *resource, _ = self.name.split(".")
+        return " ".join(resource).replace("-", " ").title()
 
 
 def operation(

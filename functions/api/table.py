@@ -14,6 +14,7 @@ from functions.api import (
     event_type_schedule,
     health,
     message,
+    operational_webhook,
     organization,
 )
 from functions.api.operations import Operation
@@ -32,5 +33,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *authentication.OPERATIONS,
     *by_hand.OPERATIONS,
     *destination.OPERATIONS,
+    *operational_webhook.OPERATIONS,
     *health.OPERATIONS,
 )

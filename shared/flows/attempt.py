@@ -7,6 +7,7 @@ import msgspec
 
 from shared.domain import ids
 from shared.domain.attempt import Attempt, Status, Trigger
+from shared.domain.endpoint import Endpoint
 from shared.domain.message import JSON
 from shared.domain.policy import Policy
 from shared.domain.retry import wait_after
@@ -14,6 +15,7 @@ from shared.domain.signature import sign
 from shared.domain.verdict import Answer, Verdict, judge
 from shared.domain.work import Retry
 from shared.flows.directory import Directory, Target
+from shared.flows.operational import OperationalWebhooks
 from shared.ports.clock import Clock
 from shared.ports.dice import Dice
 from shared.ports.endpoints import Endpoints
@@ -69,7 +71,7 @@ class MakeAttempt:
     3. Send. Whatever happens on the wire becomes an `Answer`, never an exception.
     4. Let the domain judge the answer and say when to try again.
     5. Keep the attempt and queue its retry, together.
-    6. Draw the consequences for the endpoint: disabled, failing, well again.
+    6. Draw the consequences for the endpoint: disabled, failing, well again. Tell the organization.
     """
 
     sender: Sender
@@ -79,6 +81,7 @@ class MakeAttempt:
     clock: Clock
     dice: Dice
     journal: Journal
+    operational: OperationalWebhooks
 
     async def __call__(self, parcel: Parcel) -> Verdict:
         """Make the attempt; say what followed from the answer.
@@ -99,8 +102,13 @@ class MakeAttempt:
         await self.outbox.record(attempt, self._retry(parcel, next_at))  # (5)
         self._note(attempt, verdict)
 
+        self.operational.attempted(attempt)
         await self._draw_consequences(parcel.target, policy, attempt, verdict)  # (6)
         return verdict
+
+    def tell_again(self, attempt: Attempt) -> None:
+        """It is recorded, and its organization may not have been told: the process may have ended between."""
+        self.operational.attempted(attempt)
 
     def _next_at(self, parcel: Parcel, policy: Policy, answer: Answer) -> datetime | None:
         if parcel.by_hand is not None:
@@ -162,21 +170,21 @@ class MakeAttempt:
             await self.endpoints.end_failing(endpoint.app_id, endpoint.id)
             self.directory.forget_targets(endpoint.app_id)
         if verdict.is_disabling:
-            await self._disable(attempt, f"the receiver asked for it ({attempt.response_status_code})")
+            since = endpoint.failing_since or attempt.timestamp
+            why = f"the receiver asked for it ({attempt.response_status_code})"
+            await self._disable(endpoint, since, why)
         elif verdict is Verdict.RETRY and attempt.next_attempt_at is None and not is_manual:
             at = attempt.timestamp
             since = await self.endpoints.begin_failing(endpoint.app_id, endpoint.id, at=at)
             self.directory.forget_targets(endpoint.app_id)
             if at - since > policy.disable_after:
-                await self._disable(attempt, f"it has given up messages since {since.isoformat()}")
+                await self._disable(endpoint, since, f"it has given up messages since {since.isoformat()}")
 
-    async def _disable(self, attempt: Attempt, why: str) -> None:
-        at = self.clock.now()
-        if await self.endpoints.disable(attempt.app_id, attempt.endpoint_id, at=at):
-            self.journal.note(
-                "endpoint.disabled", app_id=attempt.app_id, endpoint_id=attempt.endpoint_id, why=why
-            )
-        self.directory.forget_targets(attempt.app_id)
+    async def _disable(self, endpoint: Endpoint, fail_since: datetime, why: str) -> None:
+        if await self.endpoints.disable(endpoint.app_id, endpoint.id, at=self.clock.now()):
+            self.journal.note("endpoint.disabled", app_id=endpoint.app_id, endpoint_id=endpoint.id, why=why)
+            self.operational.disabled(endpoint, fail_since)
+        self.directory.forget_targets(endpoint.app_id)
 
     def _note(self, attempt: Attempt, verdict: Verdict) -> None:
         next_at = attempt.next_attempt_at

@@ -15,9 +15,11 @@ from shared.domain.application import Application, ApplicationEdit, NewApplicati
 from shared.domain.endpoint import Endpoint, EndpointEdit, NewEndpoint, SealedKey
 from shared.domain.errors import Invalid, Unknown
 from shared.domain.event_type import EventType, EventTypeEdit, NewEventType
+from shared.domain.operational import Kind
 from shared.domain.organization import OrganizationSettings, OrganizationSettingsEdit
 from shared.domain.signature import exposed_key, generate_secret, parse_secret
 from shared.flows.directory import Directory
+from shared.flows.operational import OperationalWebhooks
 from shared.ports.applications import Applications
 from shared.ports.clock import Clock
 from shared.ports.dice import Dice
@@ -39,6 +41,7 @@ class Catalogue:
     directory: Directory
     clock: Clock
     dice: Dice
+    operational: OperationalWebhooks
 
     async def edit_settings(self, org_id: str, said: OrganizationSettingsEdit) -> OrganizationSettings:
         """Change what an organization sets for itself."""
@@ -223,6 +226,7 @@ class Catalogue:
         )
         await self.endpoints.add(endpoint)
         self.directory.forget_targets(application.id)
+        self.operational.edited(Kind.ENDPOINT_CREATED, application, endpoint)
         return endpoint
 
     async def edit_endpoint(self, application: Application, key: str, said: EndpointEdit) -> Endpoint:
@@ -236,7 +240,13 @@ class Catalogue:
         wanted = said.event_types
         await self._check_event_types(application.org_id, None if wanted is UNSET else wanted)
         now = self.clock.now()
-        return await self._change(application, key, lambda present: endpoints.edited(present, said, now))
+        before, after = await self._change(
+            application, key, lambda present: endpoints.edited(present, said, now)
+        )
+        self.operational.edited(Kind.ENDPOINT_UPDATED, application, after)
+        if before.disabled and not after.disabled:
+            self.operational.edited(Kind.ENDPOINT_ENABLED, application, after)
+        return after
 
     async def put_endpoint(
         self, application: Application, key: str, new: NewEndpoint
@@ -270,9 +280,10 @@ class Catalogue:
             Unknown: The application has no such endpoint.
         """
         now = self.clock.now()
-        return await self._change(
+        _, after = await self._change(
             application, key, lambda present: endpoints.with_headers(present, changes, now, keep=keep)
         )
+        return after
 
     async def rotate_key(
         self, application: Application, key: str, secret: str | None, grace: timedelta
@@ -295,7 +306,10 @@ class Catalogue:
         secret = secret or await self._new_secret(application.org_id)
         sealed = await self.secrets.seal(secret)
         now = self.clock.now()
-        await self._change(application, key, lambda present: endpoints.rotated(present, sealed, grace, now))
+        _, after = await self._change(
+            application, key, lambda present: endpoints.rotated(present, sealed, grace, now)
+        )
+        self.operational.edited(Kind.ENDPOINT_UPDATED, application, after)
         return exposed_key(parse_secret(secret))
 
     async def remove_endpoint(self, application: Application, key: str) -> None:
@@ -307,6 +321,7 @@ class Catalogue:
         endpoint = await self.endpoints.get(application.id, key)
         await self.endpoints.remove(application.id, endpoint.id, at=self.clock.now())
         self.directory.forget_targets(application.id)
+        self.operational.edited(Kind.ENDPOINT_DELETED, application, endpoint)
 
     async def exposed_key(self, application: Application, key: str) -> str:
         """What a receiver verifies an endpoint's signatures with: `whsec_…`, or the public `whpk_…`.
@@ -319,10 +334,11 @@ class Catalogue:
 
     async def _change(
         self, application: Application, key: str, change: Callable[[Endpoint], Endpoint]
-    ) -> Endpoint:
-        _, after = await self.endpoints.update(application.id, key, change)
+    ) -> tuple[Endpoint, Endpoint]:
+        """Change an endpoint; say what it was and what it is."""
+        changed = await self.endpoints.update(application.id, key, change)
         self.directory.forget_targets(application.id)
-        return after
+        return changed
 
     async def _new_secret(self, org_id: str) -> str:
         kind = (await self.directory.policy(org_id)).signature_type

@@ -53,6 +53,9 @@ class Deliver:
         ]
         if targets and (dispatch.repeat or delivery_count > 1):
             recorded = await self.attempts.latest(dispatch.message_id)
+            for attempt in recorded.values():
+                if attempt.number == 1:
+                    self.make_attempt.tell_again(attempt)
             targets = [target for target in targets if target.endpoint.id not in recorded]
         if not targets:
             return
@@ -121,6 +124,8 @@ class Reattempt:
         match standing(recorded, retry.number):
             case Standing.DONE:
                 self._note("retry.repeated", retry, delivery_count=delivery_count)
+                if delivery_count > 1 and recorded[-1].number == retry.number:
+                    self.make_attempt.tell_again(recorded[-1])
                 return
             case Standing.OVER:
                 await self._end(retry, "another attempt delivered it, or ended its retries")

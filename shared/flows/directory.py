@@ -53,6 +53,7 @@ class Directory:
         self._open = secrets.open
         self._policies: Cache[str, Policy] = Cache(clock, keep=KEEP, size=SIZE)
         self._applications: Cache[tuple[str, str], Application] = Cache(clock, keep=KEEP, size=SIZE)
+        self._found: Cache[tuple[str, str], Application | None] = Cache(clock, keep=KEEP, size=SIZE)
         self._targets: Cache[str, Sequence[Target]] = Cache(clock, keep=KEEP, size=SIZE)
 
     async def policy(self, org_id: str) -> Policy:
@@ -72,6 +73,14 @@ class Directory:
         """
         return await self._applications.get((org_id, key), lambda: self._read_application(org_id, key))
 
+    async def find_application(self, org_id: str, key: str) -> Application | None:
+        """The same, for whom it matters little: that there is none is kept as long as everything else.
+
+        Raises:
+            Unavailable: The store is out of reach.
+        """
+        return await self._found.get((org_id, key), lambda: self._find_application(org_id, key))
+
     async def targets(self, org_id: str, app_id: str) -> Sequence[Target]:
         """Every endpoint of an application, disabled ones too; none if the application was removed.
 
@@ -87,12 +96,20 @@ class Directory:
     def forget(self, application: Application) -> None:
         """An application or its endpoints were changed: read them anew."""
         keys = (application.id,) if application.uid is None else (application.id, application.uid)
-        self._applications.forget(*((application.org_id, key) for key in keys))
+        places = [(application.org_id, key) for key in keys]
+        self._applications.forget(*places)
+        self._found.forget(*places)
         self._targets.forget(application.id)
 
     def forget_targets(self, app_id: str) -> None:
         """An application's endpoints were changed: read them anew."""
         self._targets.forget(app_id)
+
+    async def _find_application(self, org_id: str, key: str) -> Application | None:
+        try:
+            return await self._read_application(org_id, key)
+        except Unknown:
+            return None
 
     async def _read_targets(self, org_id: str, app_id: str) -> Sequence[Target]:
         try:
