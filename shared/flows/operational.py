@@ -73,6 +73,7 @@ class OperationalWebhooks:
     accept: Accept
     clock: Clock
     journal: Journal
+    at_once: int = AT_ONCE
     _under_way: set[asyncio.Task[None]] = field(default_factory=set, init=False, repr=False)
 
     def edited(self, kind: Kind, application: Application, endpoint: Endpoint) -> None:
@@ -138,8 +139,8 @@ class OperationalWebhooks:
     def _begin(self, news: _News) -> None:
         if news.org_id == MANAGEMENT_ORG:  # (1)
             return
-        if len(self._under_way) >= AT_ONCE:
-            self._lose(news, f"{AT_ONCE} others are under way")
+        if len(self._under_way) >= self.at_once:
+            self._lose(news, f"{self.at_once} others are under way")
             return
         telling = asyncio.get_running_loop().create_task(self._carry(news))
         self._under_way.add(telling)

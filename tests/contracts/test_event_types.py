@@ -9,6 +9,7 @@ from hypothesis import given
 from shared.domain.errors import EventTypeTaken, Unavailable, Unknown
 from shared.domain.event_type import EventType
 from shared.domain.paging import Scan
+from shared.flows.management import SeededEventTypes
 from shared.ports.event_types import EventTypeFilter
 from tests.clock import NOON
 from tests.contracts.adapters import Stores
@@ -17,6 +18,20 @@ from tests.makers import ORG, OTHER_ORG, an_event_type
 
 LIVE = EventTypeFilter()
 LATER = NOON + timedelta(days=1)
+
+
+@pytest.fixture(params=[False, True], ids=["kept", "seeded"])
+def is_seeded(request: pytest.FixtureRequest) -> bool:
+    seeded: bool = request.param
+    return seeded
+
+
+@pytest.fixture
+def stores(stores: Stores, *, is_seeded: bool) -> Stores:
+    """Those of the management organization may be among them: nothing is different for all others."""
+    if not is_seeded:
+        return stores
+    return replace(stores, event_types=SeededEventTypes(stores.event_types, stores.clock))
 
 
 async def names(stores: Stores, only: EventTypeFilter) -> list[str]:

@@ -60,6 +60,8 @@ class Receivers:
     sent: list[Outgoing] = field(default_factory=list)
     always: Answer = field(default_factory=lambda: answer(200))
     first: deque[Answer] = field(default_factory=deque)
+    at: dict[str, Answer] = field(default_factory=dict)
+    """What one of them answers by itself, by URL."""
 
     def turn(self, url: str) -> AbstractAsyncContextManager[Answer | None]:
         """Nobody waits."""
@@ -69,6 +71,8 @@ class Receivers:
     async def send(self, outgoing: Outgoing) -> Answer:
         """Keep the request, and answer as told."""
         self.sent.append(outgoing)
+        if outgoing.url in self.at:
+            return self.at[outgoing.url]
         return self.first.popleft() if self.first else self.always
 
     async def close(self) -> None:
@@ -163,9 +167,11 @@ class Walk:
 
     async def works(self) -> None:
         """Do what is queued and due, until nothing is; what fails is handed over again at once."""
+        await self.service.operational.settled()
         while taken := [*await self.takes(DISPATCH_QUEUE), *await self.takes(RETRY_QUEUE)]:
             for delivery in taken:
                 await self.does(delivery)
+            await self.service.operational.settled()
 
     async def takes(self, queue: str) -> list[Delivery]:
         """Take what is due."""
