@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from svix.api import ApplicationIn, EndpointIn, EventTypeIn, MessageIn
+from svix.api import ApplicationIn, EndpointIn, EventTypeIn, MessageIn, OperationalWebhookEndpointIn
 
 from tests.journeys.running import Running, eventually
 
@@ -66,6 +66,10 @@ BODIES: Mapping[str, Any] = {
     "v1.event-type.create": {"name": "invoice.sent", "description": ""},
     "v1.event-type.patch": {"deprecated": True},
     "v1.event-type.upsert": {"description": "", "schemas": {"1": {"examples": [{"amount": 1200}]}}},
+    "v1.operational-webhook.endpoint.create": {"url": NOBODY},
+    "v1.operational-webhook.endpoint.patch-headers": {"headers": {"X-Api-Key": None}},
+    "v1.operational-webhook.endpoint.set-headers": {"headers": {"X-Api-Key": "k"}},
+    "v1.operational-webhook.endpoint.upsert": {"url": NOBODY},
     "v1.message.create": {"eventType": "invoice.paid", "payload": {"amount": 1200}},
 }
 """A body for every operation that needs more than `{}`."""
@@ -86,6 +90,7 @@ async def stock(service: Running) -> Mapping[str, str]:
     )
     app = await svix.application.create(ApplicationIn(name="Acme"))
     endpoint = await svix.endpoint.create(app.id, EndpointIn(url=NOBODY))
+    told = await svix.operational_webhook.endpoint.create(OperationalWebhookEndpointIn(url=NOBODY))
     message = await svix.message.create(app.id, MessageIn(event_type=event_type.name, payload={}))
     attempts = await eventually(
         lambda: svix.message_attempt.list_by_msg(app.id, message.id), until=lambda seen: seen.data
@@ -94,6 +99,7 @@ async def stock(service: Running) -> Mapping[str, str]:
         "app_id": app.id,
         "attempt_id": attempts.data[0].id,
         "endpoint_id": endpoint.id,
+        "operational_endpoint_id": told.id,
         "event_type_name": event_type.name,
         "msg_id": message.id,
     }
@@ -109,6 +115,8 @@ def _operations(service: Running) -> Iterable[tuple[str, Described]]:
 
 def _known(operation: Described, stock: Mapping[str, str]) -> dict[str, str]:
     """The path to something that there is."""
+    if "/operational-webhook/" in operation.path:
+        stock = {"endpoint_id": stock["operational_endpoint_id"]}
     return {name: key for name, key in stock.items() if f"{{{name}}}" in operation.path}
 
 
