@@ -149,6 +149,8 @@ async def known(api: Client, acme: str, walk: Walk) -> Mapping[str, str]:
     app = f"{PREFIX}/app/acme"
     await api.put(f"{PREFIX}/event-type/a", {"description": "", "schemas": {"1": {"examples": [{"a": 1}]}}})
     await api.post(f"{app}/endpoint", {"url": "https://receiver.example", "uid": "acme"})
+    told = {"url": "https://operations.example", "uid": "acme"}
+    await api.post(f"{PREFIX}/operational-webhook/endpoint", told)
     await api.post(f"{app}/msg", {"eventType": "a", "payload": {"a": 1}, "eventId": "acme"})
     await walk.works()
     attempts = (await api.get(f"{app}/attempt/msg/acme")).json["data"]
