@@ -20,6 +20,7 @@ WITHOUT_A_METHOD = {
     "v1.health.head",
     "v1.health.ping",
     "v1.health.ping-head",
+    "v1.operational-webhook.endpoint.patch-headers",
     "v1.organization.get-settings",
     "v1.organization.patch-settings",
     "v1.organization.update-settings",
