@@ -21,6 +21,7 @@ ENDPOINT_CHANNELS_MAX = 10
 MESSAGE_CHANNELS_MAX = 5
 TAG_MAX_BYTES = 128
 TAGS_MAX = 5
+"""Of a message. Its places in the index are the product: (channels + 1) x (tags + 1), at most 35."""
 OUT_OF_RANGE = "Validation error"
 
 _LIMITED = re.compile(rf"[a-zA-Z0-9\-_.]{{1,{LIMITED_MAX_BYTES}}}").fullmatch

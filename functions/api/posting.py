@@ -27,14 +27,16 @@ from shared.ports.clock import Clock
 RETENTION_DAYS = range(5, 91)
 RETENTIONS = {days: timedelta(days=days) for days in RETENTION_DAYS}
 RETENTION_HOURS = range(1, 90 * 24 + 1)
+"""For how long a payload can be kept: the shortest in hours, and as long as in days."""
+
 CONTENT_TYPE = "content-type"
 CONTENT_TYPE_MAX_BYTES = 256
+"""Real ones with every parameter stay well below, and receivers bound the head of a request."""
 
 JsonObject = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
 Days = Annotated[
     int, msgspec.Meta(extra_json_schema={"minimum": RETENTION_DAYS.start, "maximum": RETENTION_DAYS.stop - 1})
 ]
-
 Hours = Annotated[
     int,
     msgspec.Meta(extra_json_schema={"minimum": RETENTION_HOURS.start, "maximum": RETENTION_HOURS.stop - 1}),

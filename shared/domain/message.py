@@ -1,6 +1,5 @@
 """A message: one event that an organization's backend posted for one application."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -45,8 +44,7 @@ class Message(msgspec.Struct, frozen=True):
     deliver_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+class NewMessage(msgspec.Struct, frozen=True):
     """What a producer says of a message to be accepted; checked at the edge.
 
     Attributes:

@@ -14,11 +14,8 @@ ANY = ""
 
 def labels(labelled: Message | Attempt) -> Sequence[Label]:
     """Every label that a message, or an attempt on it, is found under."""
-    channels, tags = labelled.channels, labelled.tags
-    if channels is None and tags is None:
-        return ()
-    pairs = [(channel, tag) for channel in (ANY, *(channels or ())) for tag in (ANY, *(tags or ()))]
-    return pairs[1:]  # the first asks for nothing
+    channels, tags = (ANY, *(labelled.channels or ())), (ANY, *(labelled.tags or ()))
+    return [(channel, tag) for channel in channels for tag in tags][1:]  # the first asks for nothing
 
 
 def label_of(channel: str | None, tag: str | None) -> Label | None:

@@ -125,9 +125,10 @@ def message_rows(message: Message, content: int) -> Sequence[tuple[Table, Row]]:
     rows: list[tuple[Table, Row]] = [(MESSAGE, row)]
     if message.payload is not None:
         rows.append((CONTENT, (content, message.payload, message.content_type, expires_at)))
+    if message.channels is None and message.tags is None:
+        return rows
     app_id, event_type = message.app_id, message.event_type
-    rows += ((MESSAGE_LABEL, (app_id, *label, event_type, message.id)) for label in labels(message))
-    return rows
+    return [*rows, *((MESSAGE_LABEL, (app_id, *label, event_type, message.id)) for label in labels(message))]
 
 
 def attempt_rows(attempt: Attempt) -> Sequence[tuple[Table, Row]]:
@@ -158,6 +159,8 @@ def attempt_rows(attempt: Attempt) -> Sequence[tuple[Table, Row]]:
         standing,
     )
     rows: list[tuple[Table, Row]] = [(ATTEMPT, row)]
+    if attempt.channels is None and attempt.tags is None:
+        return rows
     for label in labels(attempt):
         place = (attempt.endpoint_id, *label, attempt.event_type)
         rows.append((ATTEMPT_LABEL, (*place, status, kind, attempt.id, attempt.message_id)))
