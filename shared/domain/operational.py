@@ -48,6 +48,7 @@ class Kind(StrEnum):
 AppId = Annotated[str, msgspec.Meta(description="The application's id.")]
 AppUid = Annotated[str | None, msgspec.Meta(description="The application's uid.")]
 EndpointId = Annotated[str, msgspec.Meta(description="The endpoint's id.")]
+MessageEventId = Annotated[str | None, msgspec.Meta(description="The producer's own id of the message.")]
 Instant = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 
@@ -55,7 +56,7 @@ class EndpointFacts(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Which endpoint it is about."""
 
     app_id: AppId
-    app_uid: AppUid
+    app_uid: AppUid = None
     endpoint_id: EndpointId
     endpoint_uid: Annotated[str | None, msgspec.Meta(description="The endpoint's uid.")]
 
@@ -78,9 +79,9 @@ class AttemptFacts(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Which message it is about, and how it fared at which endpoint."""
 
     app_id: AppId
-    app_uid: AppUid
+    app_uid: AppUid = None
     msg_id: Annotated[str, msgspec.Meta(description="The message's id.")]
-    msg_event_id: Annotated[str | None, msgspec.Meta(description="The producer's own id of the message.")]
+    msg_event_id: MessageEventId = None
     endpoint_id: EndpointId
     last_attempt: LastAttemptFacts
 

@@ -226,7 +226,7 @@ class Catalogue:
         )
         await self.endpoints.add(endpoint)
         self.directory.forget_targets(application.id)
-        self.operational.edited(Kind.ENDPOINT_CREATED, application, endpoint)
+        self.operational.edited(Kind.ENDPOINT_CREATED, endpoint)
         return endpoint
 
     async def edit_endpoint(self, application: Application, key: str, said: EndpointEdit) -> Endpoint:
@@ -243,9 +243,9 @@ class Catalogue:
         before, after = await self._change(
             application, key, lambda present: endpoints.edited(present, said, now)
         )
-        self.operational.edited(Kind.ENDPOINT_UPDATED, application, after)
+        self.operational.edited(Kind.ENDPOINT_UPDATED, after)
         if before.disabled and not after.disabled:
-            self.operational.edited(Kind.ENDPOINT_ENABLED, application, after)
+            self.operational.edited(Kind.ENDPOINT_ENABLED, after)
         return after
 
     async def put_endpoint(
@@ -309,7 +309,7 @@ class Catalogue:
         _, after = await self._change(
             application, key, lambda present: endpoints.rotated(present, sealed, grace, now)
         )
-        self.operational.edited(Kind.ENDPOINT_UPDATED, application, after)
+        self.operational.edited(Kind.ENDPOINT_UPDATED, after)
         return exposed_key(parse_secret(secret))
 
     async def remove_endpoint(self, application: Application, key: str) -> None:
@@ -321,7 +321,7 @@ class Catalogue:
         endpoint = await self.endpoints.get(application.id, key)
         await self.endpoints.remove(application.id, endpoint.id, at=self.clock.now())
         self.directory.forget_targets(application.id)
-        self.operational.edited(Kind.ENDPOINT_DELETED, application, endpoint)
+        self.operational.edited(Kind.ENDPOINT_DELETED, endpoint)
 
     async def exposed_key(self, application: Application, key: str) -> str:
         """What a receiver verifies an endpoint's signatures with: `whsec_…`, or the public `whpk_…`.

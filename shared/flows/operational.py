@@ -1,10 +1,11 @@
 """Telling an organization what becomes of its endpoints and deliveries: operational webhooks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from msgspec import structs
 
 from shared.domain.application import Application
 from shared.domain.attempt import Attempt
@@ -41,19 +42,19 @@ LAST_WORD = timedelta(seconds=1)
 """How long the end of the process waits for what is under way."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _News:
     """One thing to be told.
 
     Attributes:
         org_id: Whom.
-        facts: Finds out about it; asked only when somebody wants to know.
+        facts: What is known at once. Uids and eventIds are found out when somebody wants to know.
         event_id: Tells it from all other news, where it may be found out twice.
     """
 
     org_id: str
     kind: Kind
-    facts: Callable[[], Awaitable[Facts]]
+    facts: Facts
     event_id: str | None = None
 
 
@@ -76,31 +77,19 @@ class OperationalWebhooks:
     at_once: int = AT_ONCE
     _under_way: set[asyncio.Task[None]] = field(default_factory=set, init=False, repr=False)
 
-    def edited(self, kind: Kind, application: Application, endpoint: Endpoint) -> None:
+    def edited(self, kind: Kind, endpoint: Endpoint) -> None:
         """Tell that somebody has edited an endpoint."""
-
-        async def facts() -> Facts:
-            return EndpointFacts(
-                app_id=application.id,
-                app_uid=application.uid,
-                endpoint_id=endpoint.id,
-                endpoint_uid=endpoint.uid,
-            )
-
-        self._begin(_News(application.org_id, kind, facts))
+        facts = EndpointFacts(app_id=endpoint.app_id, endpoint_id=endpoint.id, endpoint_uid=endpoint.uid)
+        self._begin(_News(endpoint.org_id, kind, facts))
 
     def disabled(self, endpoint: Endpoint, fail_since: datetime) -> None:
         """Tell that we have disabled an endpoint, whose messages have failed since an instant."""
-
-        async def facts() -> Facts:
-            return DisabledEndpointFacts(
-                app_id=endpoint.app_id,
-                app_uid=await self._uid_of(endpoint.org_id, endpoint.app_id),
-                endpoint_id=endpoint.id,
-                endpoint_uid=endpoint.uid,
-                fail_since=to_wire(fail_since),
-            )
-
+        facts = DisabledEndpointFacts(
+            app_id=endpoint.app_id,
+            endpoint_id=endpoint.id,
+            endpoint_uid=endpoint.uid,
+            fail_since=to_wire(fail_since),
+        )
         self._begin(_News(endpoint.org_id, Kind.ENDPOINT_DISABLED, facts))
 
     def attempted(self, attempt: Attempt) -> None:
@@ -108,18 +97,13 @@ class OperationalWebhooks:
         kind = kind_after(attempt)
         if kind is None:
             return
-
-        async def facts() -> Facts:
-            at = to_wire(attempt.timestamp)
-            return AttemptFacts(
-                app_id=attempt.app_id,
-                app_uid=await self._uid_of(attempt.org_id, attempt.app_id),
-                msg_id=attempt.message_id,
-                msg_event_id=await self._event_id_of(attempt),
-                endpoint_id=attempt.endpoint_id,
-                last_attempt=LastAttemptFacts(attempt.id, attempt.response_status_code, at),
-            )
-
+        at = to_wire(attempt.timestamp)
+        facts = AttemptFacts(
+            app_id=attempt.app_id,
+            msg_id=attempt.message_id,
+            endpoint_id=attempt.endpoint_id,
+            last_attempt=LastAttemptFacts(attempt.id, attempt.response_status_code, at),
+        )
         self._begin(_News(attempt.org_id, kind, facts, event_id_of(kind, attempt)))
 
     async def settled(self) -> None:
@@ -164,7 +148,8 @@ class OperationalWebhooks:
         application = await self._listening(news)  # (2)
         if application is None:
             return
-        new = NewMessage(news.kind.value, payload_of(news.kind, await news.facts()), news.event_id)
+        payload = payload_of(news.kind, await self._found_out(news))
+        new = NewMessage(news.kind.value, payload, news.event_id)
         with suppress(EventIdTaken):  # it was told before
             await self.accept(self.accept.prepare(application, new))  # (3)
 
@@ -180,14 +165,17 @@ class OperationalWebhooks:
         is_wanted = any(wants(target.endpoint, news.kind, None) for target in targets)
         return application if is_wanted else None
 
-    async def _uid_of(self, org_id: str, app_id: str) -> str | None:
-        application = await self.directory.find_application(org_id, app_id)
-        return None if application is None else application.uid
-
-    async def _event_id_of(self, attempt: Attempt) -> str | None:
-        found = await self.messages.several(attempt.app_id, [attempt.message_id], payloads=False)
-        message = found.get(attempt.message_id)
-        return None if message is None else message.event_id
+    async def _found_out(self, news: _News) -> Facts:
+        """The facts, with what was not known at once."""
+        facts = news.facts
+        application = await self.directory.find_application(news.org_id, facts.app_id)
+        if application is not None:
+            facts = structs.replace(facts, app_uid=application.uid)
+        if isinstance(facts, AttemptFacts):
+            found = await self.messages.several(facts.app_id, [facts.msg_id], payloads=False)
+            event_ids = [message.event_id for message in found.values()]
+            facts = structs.replace(facts, msg_event_id=next(iter(event_ids), None))
+        return facts
 
     def _lose(self, news: _News, why: str) -> None:
         self.journal.note("operational.lost", org_id=news.org_id, event_type=news.kind.value, why=why)

@@ -7,6 +7,7 @@ import pytest
 
 from shared.domain.application import Application
 from shared.domain.attempt import Attempt, Status
+from shared.domain.endpoint import EndpointEdit
 from shared.domain.verdict import Answer
 from tests.flows.walk import TOO_SLOW, Walk, answer
 
@@ -166,6 +167,22 @@ async def test_one_success_starts_the_five_days_anew(walk: Walk, application: Ap
 
     walk.receiver.goes_down()
     await walk.passes(HOUR)
+    await give_up_one(walk, application)
+    assert not (await walk.service.endpoints.get(application.id, endpoint.id)).disabled
+
+
+async def test_an_endpoint_that_is_enabled_again_has_the_five_days_anew(
+    walk: Walk, application: Application
+) -> None:
+    """Whoever has mended a receiver must not find it disabled at the first message that is given up."""
+    endpoint = await walk.has_endpoint(application)
+    walk.receiver.goes_down()
+    await give_up_one(walk, application)
+    await walk.passes(timedelta(hours=120))
+    await give_up_one(walk, application)
+    assert (await walk.service.endpoints.get(application.id, endpoint.id)).disabled
+
+    await walk.service.catalogue.edit_endpoint(application, endpoint.id, EndpointEdit(disabled=False))
     await give_up_one(walk, application)
     assert not (await walk.service.endpoints.get(application.id, endpoint.id)).disabled
 

@@ -1,5 +1,7 @@
 """Operational webhooks over HTTP: endpoints that an organization makes for news of itself."""
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -161,6 +163,15 @@ async def test_the_first_endpoint_makes_the_application(api: Client, management:
     await api.post(ALL, {"url": LISTENER})
     (made,) = (await management.get("/api/v1/app")).json["data"]
     assert (made["uid"], made["name"]) == (ORG, ORG)
+
+
+async def test_first_endpoints_that_are_made_at_once_are_all_of_one_application(
+    api: Client, management: Client
+) -> None:
+    made = await asyncio.gather(*(api.post(ALL, {"url": LISTENER}) for _ in range(4)))
+    assert [one.status for one in made] == [201] * 4
+    assert len((await management.get("/api/v1/app")).json["data"]) == 1
+    assert len((await api.get(ALL)).json["data"]) == 4
 
 
 async def test_the_management_organization_is_ready_for_use(management: Client) -> None:
