@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
-
 from tests.flows.walk import Walk
 from tests.functions.api.client import Client, organization_token, portal_token
 
@@ -152,58 +150,3 @@ async def test_a_portal_sees_its_own_application_only(api: Client, acme: str, wa
             "code": "insufficient access",
             "detail": "Insufficient access for the given operation.",
         }
-
-
-@pytest.mark.parametrize(
-    ("change", "loc"),
-    [
-        ({"name": ""}, ["body", "name"]),
-        ({"name": None}, ["body", "name"]),
-        ({"name": 1}, ["body", "name"]),
-        ({"name": "a\u0000b"}, ["body", "name"]),
-        ({"name": "a\u0008b"}, ["body", "name"]),
-        ({"uid": ""}, ["body", "uid", "__all__"]),
-        ({"uid": "app_1"}, ["body", "uid", "__all__"]),
-        ({"uid": "a b"}, ["body", "uid", "__all__"]),
-        ({"uid": "ü"}, ["body", "uid", "__all__"]),
-        ({"uid": "a" * 257}, ["body", "uid", "__all__"]),
-        ({"uid": "a\n"}, ["body", "uid", "__all__"]),
-        ({"throttleRate": 0}, ["body", "throttle_rate"]),
-        ({"rateLimit": 0}, ["body", "rate_limit"]),
-        ({"throttleRate": -1}, ["body", "throttleRate"]),
-        ({"throttleRate": 65536}, ["body", "throttleRate"]),
-        ({"throttleRate": 1.5}, ["body", "throttleRate"]),
-        ({"throttleRate": 10**30}, ["body", "throttleRate"]),
-        ({"metadata": {"a": 1}}, ["body", "metadata"]),
-        ({"metadata": []}, ["body", "metadata"]),
-        ({"metadata": {"a": "b" * 4089}}, ["body", "metadata"]),
-    ],
-)
-async def test_a_broken_rule_says_where(api: Client, change: dict[str, object], loc: list[str]) -> None:
-    refused = await api.post("/api/v1/app", {"name": "Acme", **change})
-    assert (refused.status, refused.loc) == (422, loc)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"name": "a\tb\nc"},
-        {"uid": "a" * 256},
-        {"uid": "A-z_0.9"},
-        {"throttleRate": 1},
-        {"throttleRate": 65535},
-        {"metadata": {"a": "b" * 4088}},
-        {"unknown": {"name": 1}},
-    ],
-)
-async def test_what_no_rule_forbids_is_taken(api: Client, change: dict[str, object]) -> None:
-    assert (await api.post("/api/v1/app", {"name": "Acme", **change})).status == 201
-
-
-@pytest.mark.parametrize(
-    "iterator",
-    ["BAD-$$$ITERATOR", "ep_1srOrr5WjKyYWLajIlnglfBaJQu", "", "-", "--app_1srOrr5WjKyYWLajIlnglfBaJQu"],
-)
-async def test_an_iterator_is_an_applications_id(api: Client, iterator: str) -> None:
-    refused = await api.get(f"/api/v1/app?iterator={iterator}")
-    assert (refused.status, refused.loc) == (422, ["query", "iterator", "__all__"])
