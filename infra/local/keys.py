@@ -29,6 +29,8 @@ from shared.config import (
 
 CHECK = "ENCRYPTION_KEY_SHA256"
 OWNER_ONLY = 0o700
+SQLITE = b"SQLite format 3\x00"
+"""What every file of SQLite begins with."""
 
 _HEADER = """\
 # Made by Heliograph at its first start. Keep it with the database, and secret: without the encryption key
@@ -81,6 +83,8 @@ def read(env: Mapping[str, str]) -> Ready:
         if database.is_dir():
             inside = database / DEFAULT_DATABASE.name
             raise WrongKeys(f"{database} is a folder; set {DATABASE} to a file in it, such as {inside}")
+        if database.exists() and not _is_database(database):
+            raise WrongKeys(f"{database} is no database; set {DATABASE} to another file")
         if database.exists() and not is_set[ENCRYPTION_KEY]:
             raise WrongKeys(
                 f"there is a database {database}, but not the file {path} with the key to its secrets; "
@@ -96,6 +100,12 @@ def read(env: Mapping[str, str]) -> Ready:
             + (", or leave it unset if it was not set then" if is_set[ENCRYPTION_KEY] else "")
         )
     return Ready(settings, None)
+
+
+def _is_database(path: Path) -> bool:
+    """Whether a file is one of SQLite's, or empty as such a file is at first."""
+    with path.open("rb") as file:
+        return file.read(len(SQLITE)) in (SQLITE, b"")
 
 
 def _fresh() -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import timedelta
 from threading import Event
 from typing import TextIO
 
@@ -90,6 +91,19 @@ def test_a_stream_that_is_stuck_holds_nobody_up_and_what_was_lost_is_told() -> N
     assert len(lines) == 1 + LINES_KEPT + 1
     assert (lines[-1]["event"], lines[-1]["lines"]) == ("journal.lines_dropped", 7)
     assert journal.dropped == 7
+
+
+def test_a_stream_that_is_stuck_does_not_keep_the_process_from_ending() -> None:
+    """Nor does a log collector that hangs keep a deployment from being replaced."""
+    stream = Stuck()
+    journal = JsonLines(stream, MovedClock(), last_words=timedelta(milliseconds=1))
+    journal.note("first")
+    stream.reached.wait()
+
+    journal.close()
+
+    assert stream.getvalue() == ""
+    stream.go_on.set()
 
 
 class Broken(io.StringIO):

@@ -8,7 +8,7 @@ import socket
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,11 +50,11 @@ async def heliograph(*arguments: str, **settings: str) -> Finished:
 
 
 @asynccontextmanager
-async def serving(**settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def serving(stderr: int = PIPE, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run `heliograph serve` for the length of a test."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "infra.local", "serve",
-        cwd=ROOT, env=_environment(settings), stdout=PIPE, stderr=PIPE,
+        cwd=ROOT, env=_environment(settings), stdout=PIPE, stderr=stderr,
     )  # fmt: skip
     try:
         yield process
@@ -174,10 +174,8 @@ async def test_a_file_that_is_no_database_is_told(tmp_path: Path, database: str)
 
     finished = await heliograph("serve", DATABASE=database, PORT="0", ENCRYPTION_KEY=key)
 
-    assert finished.status == 2
-    assert (
-        finished.err.splitlines()[-1]
-        == f"heliograph: the database {database} cannot be opened: file is not a database"
+    assert finished == Finished(
+        2, "", f"heliograph: {database} is no database; set HELIOGRAPH_DATABASE to another file\n"
     )
 
 
@@ -243,6 +241,22 @@ async def test_an_impatient_signal_ends_the_waiting(database: str) -> None:
         second.close()
     assert process.returncode == 0
     assert '"event":"host.stopped","broke_off":true}' in err.decode()
+
+
+async def test_a_log_that_nobody_reads_does_not_keep_it_from_ending(database: str) -> None:
+    await heliograph("token", DATABASE=database)  # makes the secrets, which serving would tell about
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, bytes(4096))
+    os.set_blocking(writing, True)
+    async with serving(stderr=writing, DATABASE=database, PORT="0") as process:
+        await _banner(process)
+        process.terminate()
+        assert await process.wait() == 0
+    os.close(reading)
+    os.close(writing)
 
 
 def _free_port() -> int:

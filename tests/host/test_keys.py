@@ -92,6 +92,15 @@ def test_a_folder_is_no_database(tmp_path: Path) -> None:
         keys.read({"HELIOGRAPH_DATABASE": str(tmp_path)})
 
 
+def test_a_file_of_something_else_gets_no_keys(env: dict[str, str]) -> None:
+    """Once the slip is mended, a first start is a first start again."""
+    _database(env).parent.mkdir()
+    _database(env).write_text("Dear diary")
+    with pytest.raises(WrongKeys, match="is no database; set HELIOGRAPH_DATABASE to another file"):
+        keys.read(env | {"HELIOGRAPH_ENCRYPTION_KEY": KEY})
+    assert not _file(env).exists()
+
+
 def test_a_damaged_file_is_not_mended_by_guessing(env: dict[str, str]) -> None:
     keys.read(env)
     _file(env).write_text("HELIOGRAPH_JWT_SECRET=x\n")

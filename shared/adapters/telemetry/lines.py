@@ -6,7 +6,7 @@ lines rather than holding up deliveries, and says how many.
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Event, Lock, Thread
 from typing import TextIO
 
@@ -18,6 +18,9 @@ from shared.ports.journal import Fact
 LINES_KEPT = 10_000
 """How many lines may wait to be written."""
 
+LAST_WORDS = timedelta(seconds=1)
+"""How long closing waits for a stream that takes nothing."""
+
 REST_SECONDS = 0.05
 """How long the thread lets lines gather after it has written some."""
 
@@ -28,11 +31,12 @@ _Line = tuple[datetime, str, dict[str, Fact]]
 class JsonLines:
     """See `shared.ports.journal.Journal`."""
 
-    def __init__(self, stream: TextIO, clock: Clock) -> None:
-        """Write to a stream, which stays open."""
+    def __init__(self, stream: TextIO, clock: Clock, last_words: timedelta = LAST_WORDS) -> None:
+        """Write to a stream, which stays open; when closing, wait for it no longer than `last_words`."""
         self._stream = stream
         self._now = clock.now
         self._lines: deque[_Line] = deque()
+        self._last_words = last_words
         self._dropped = 0
         self._untold = 0
         self._something = Event()
@@ -58,7 +62,8 @@ class JsonLines:
         """Write what is waiting, and end the thread. What is noted later is lost."""
         self._closing.set()
         self._something.set()
-        self._thread.join()
+        # Whoever reads the stream may hang; that must not keep the process from ending.
+        self._thread.join(self._last_words.total_seconds())
 
     def _run(self) -> None:
         while not self._closing.is_set():
