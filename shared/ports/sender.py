@@ -28,7 +28,7 @@ class Outgoing:
 
 
 class Sender(Protocol):
-    """The way out to the receivers. `tests/contracts/test_sender.py` holds every adapter to these sentences.
+    """The way out to the receivers. `tests/contracts/sender/` holds every adapter to these sentences.
 
     No request reaches an address that is not public, unless it is in a subnet that the operator has let
     through: neither as a literal, nor through a name, nor through a redirect, which is never followed.

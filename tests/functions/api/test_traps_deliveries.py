@@ -8,7 +8,7 @@ import pytest_asyncio
 from shared.adapters.outbound.http_sender import HttpSender
 from shared.domain.verdict import Failure
 from shared.ports.sender import Outgoing
-from tests.contracts.test_sender import LOCAL, Phonebook
+from tests.contracts.sender.senders import LOCAL, Phonebook
 from tests.flows.walk import TOO_SLOW, Walk, answer
 from tests.functions.api.client import Client
 from tests.receivers import Receiver
