@@ -52,6 +52,8 @@ async def organization(ask: Plain) -> None:
     await ask("PUT /organization/settings", {"signatureHeaders": "svix", "retrySchedule": [3600]})
     await ask("PATCH /organization/settings", {"signatureType": "ed25519"})
     await ask("GET /organization/settings")
+    await ask("PUT /operational-webhook/endpoint/ours", {"url": "https://a.example", "uid": "ours"})
+    await ask("PATCH /operational-webhook/endpoint/ours/headers", {"headers": {"X-Ours": "1"}})
 
 
 async def event_types(ask: Plain) -> None:

@@ -31,6 +31,8 @@ REFUSALS: Mapping[str, tuple[int, str, str]] = {
     "event_type.create: taken": (409, "event_type_exists", "An event_type with this name already exists"),
     "message.create: no application": (404, "not_found", "Application not found"),
     "message.create: taken": (409, "conflict", "A conflict has occurred"),
+    "operational.create: taken": (409, "conflict", "A conflict has occurred"),
+    "operational.get: gone": (404, "not_found", "Entity not found"),
     "portal: application.get: another": (404, "not_found", "Application not found"),
     "portal: application.list": (
         403,
@@ -66,6 +68,7 @@ def test_what_was_created_is_what_is_read(client: Client, evidence: Evidence) ->
     assert steps["application.create"] == steps["application.get"] == steps["application.get_or_create"]
     assert steps["event_type.create"] == steps["event_type.get"]
     assert steps["endpoint.create"] == steps["endpoint.get"]
+    assert steps["operational.create"] == steps["operational.get"]
     assert steps["message.create"] == steps["message.create: repeated"] == steps["message.get"]
     assert steps["message.list"][-1] == steps["message.get"]
     assert steps["attempt.list_by_endpoint"]["data"][0] == {
@@ -115,7 +118,7 @@ def test_nothing_is_done_twice_when_an_answer_is_lost(client: Client, evidence: 
 
 def test_a_rotation_is_answered_as_the_version_reads_it(client: Client, evidence: Evidence) -> None:
     """Since 2.7 SDKs fail without the key; plain HTTP clients insist on a bare 204."""
-    (rotation,) = (one for one in evidence.of(client) if one.path.endswith("/secret/rotate"))
+    (rotation,) = (one for one in evidence.of(client) if one.path.endswith("/main/secret/rotate"))
     new = evidence.steps(client)["endpoint.get_secret: rotated"]
 
     if client is REFERENCE:

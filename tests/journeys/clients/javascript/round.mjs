@@ -242,6 +242,26 @@ async function portal() {
   await step("application.get: wrong token", () => client("nonsense").application.get("acme"));
 }
 
+async function operationalWebhooks() {
+  const endpoint = svix.operationalWebhookEndpoint ?? svix.operationalWebhook.endpoint;
+  const made = { url: `${receiver}/operational`, uid: "ops", secret: SECRET };
+  await step("operational.create", () => endpoint.create(made));
+  await step("operational.create: taken", () => endpoint.create(made));
+  await step("operational.get", () => endpoint.get("ops"));
+  const onlyDisabled = { [filter]: ["endpoint.disabled"] };
+  await step("operational.upsert", () =>
+    upsert(endpoint)("ops", { url: receiver, uid: "ops", description: "Ours", ...onlyDisabled }),
+  );
+  await step("operational.list", () => endpoint.list());
+  await step("operational.rotate_secret", () => endpoint.rotateSecret("ops", { key: OTHER }));
+  await step("operational.get_secret", () => endpoint.getSecret("ops"));
+  const setHeaders = (isOld ? endpoint.updateHeaders : endpoint.setHeaders).bind(endpoint);
+  await step("operational.set_headers", () => setHeaders("ops", { headers: { "X-Api-Key": "1" } }));
+  await step("operational.get_headers", () => endpoint.getHeaders("ops"));
+  await step("operational.delete", () => endpoint.delete("ops"));
+  await step("operational.get: gone", () => endpoint.get("ops"));
+}
+
 /** What only the oldest have. */
 async function longAgo() {
   const { authentication } = svix;
@@ -261,7 +281,7 @@ async function farewell() {
 
 const parts = [
   health, applications, eventTypes, endpoints, secretsAndHeaders, messages, lostAnswers, attempts, byHand, portal,
-  longAgo, farewell,
+  operationalWebhooks, longAgo, farewell,
 ];
 for (const part of parts) await part();
 console.log(JSON.stringify(steps));

@@ -27,6 +27,9 @@ errors: Any = import_module("svix.exceptions")
 FILTER = "event_types" if "event_types" in sdk.EndpointIn.model_fields else "filter_types"
 EndpointUpsertIn = getattr(sdk, "EndpointUpsertIn", None) or sdk.EndpointUpdate
 EventTypeUpsertIn = getattr(sdk, "EventTypeUpsertIn", None) or sdk.EventTypeUpdate
+OperationalUpsertIn = (
+    getattr(sdk, "OperationalWebhookEndpointUpsertIn", None) or sdk.OperationalWebhookEndpointUpdate
+)
 
 
 class Page(Protocol):
@@ -285,6 +288,32 @@ def portal(on: Round) -> None:
     step("application.get: wrong token", on.client("nonsense").application.get, "acme")
 
 
+def operational_webhooks(on: Round) -> None:
+    step, svix = on.step, on.svix
+    endpoint = getattr(svix, "operational_webhook_endpoint", None) or svix.operational_webhook.endpoint
+    made = sdk.OperationalWebhookEndpointIn(url=f"{on.receiver}/operational", uid="ops", secret=SECRET)
+    step("operational.create", endpoint.create, made)
+    step("operational.create: taken", endpoint.create, made)
+    step("operational.get", endpoint.get, "ops")
+    only_disabled = {FILTER: ["endpoint.disabled"]}
+    moved = OperationalUpsertIn(url=on.receiver, uid="ops", description="Ours", **only_disabled)
+    step("operational.upsert", upsert(endpoint), "ops", moved)
+    step("operational.list", endpoint.list)
+    step(
+        "operational.rotate_secret",
+        endpoint.rotate_secret,
+        "ops",
+        sdk.OperationalWebhookEndpointSecretIn(key=OTHER),
+    )
+    step("operational.get_secret", endpoint.get_secret, "ops")
+    set_headers = getattr(endpoint, "set_headers", None) or endpoint.update_headers
+    headers = sdk.OperationalWebhookEndpointHeadersIn(headers={"X-Api-Key": "1"})
+    step("operational.set_headers", set_headers, "ops", headers)
+    step("operational.get_headers", endpoint.get_headers, "ops")
+    step("operational.delete", endpoint.delete, "ops")
+    step("operational.get: gone", endpoint.get, "ops")
+
+
 def long_ago(on: Round) -> None:
     """What only the oldest have."""
     authentication = on.svix.authentication
@@ -308,7 +337,7 @@ def health(on: Round) -> None:
 
 PARTS = (
     health, applications, event_types, endpoints, secrets_and_headers, messages, lost_answers, attempts,
-    by_hand, portal, long_ago, farewell,
+    by_hand, portal, operational_webhooks, long_ago, farewell,
 )  # fmt: skip
 
 
