@@ -38,8 +38,9 @@ RESTS = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=30))
 AT_ONCE = 10_000
 """Pieces of news that may be under way: some 4 KB each. What comes beyond is lost, and noted."""
 
-LAST_WORD = timedelta(seconds=1)
-"""How long the end of the process waits for what is under way."""
+LAST_WORD = timedelta(milliseconds=500)
+"""How long the end of the process waits for what is under way. A host has ten seconds for its end, and gives
+nine of them to requests and deliveries."""
 
 
 @dataclass(frozen=True, slots=True)
