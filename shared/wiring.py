@@ -25,10 +25,12 @@ from shared.flows.deliver import AttemptByHand, Deliver, Reattempt
 from shared.flows.directory import Directory
 from shared.flows.erase import Erase
 from shared.flows.housekeeping import Retention, Sweep
+from shared.flows.in_turn import AttemptInTurn
 from shared.flows.management import SeededEventTypes
 from shared.flows.operational import OperationalWebhooks
 from shared.flows.policies import Policies
 from shared.flows.resend import SendAgain, SendExample
+from shared.flows.throttle import Throttle
 from shared.ports.answers import Answers
 from shared.ports.applications import Applications
 from shared.ports.attempts import Attempts
@@ -129,6 +131,8 @@ def compose(
     make_attempt = MakeAttempt(
         sender, store.outbox, store.endpoints, directory, clock, dice, journal, operational
     )
+    throttle = Throttle(store.throttles, clock)
+    attempt_in_turn = AttemptInTurn(make_attempt, throttle, store.queue, clock, journal)
     return Service(
         settings=settings,
         clock=clock,
@@ -159,10 +163,10 @@ def compose(
         ),
         accept=accept,
         operational=operational,
-        deliver=Deliver(directory, store.messages, store.attempts, make_attempt, journal),
-        reattempt=Reattempt(directory, store.messages, store.attempts, make_attempt, journal),
+        deliver=Deliver(directory, store.messages, store.attempts, attempt_in_turn, journal),
+        reattempt=Reattempt(directory, store.messages, store.attempts, attempt_in_turn, journal),
         erase=Erase(store.messages, store.attempts, journal),
-        attempt_by_hand=AttemptByHand(directory, store.messages, store.attempts, make_attempt, journal),
+        attempt_by_hand=AttemptByHand(directory, store.messages, store.attempts, attempt_in_turn, journal),
         send_again=SendAgain(store.messages, store.endpoints, store.queue, clock, dice),
         send_example=SendExample(event_types, store.endpoints, accept),
         sweep=Sweep(store.outbox, store.queue, clock, journal),

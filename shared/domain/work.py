@@ -9,6 +9,8 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
+from shared.domain.throttle import Turn
+
 DISPATCH_QUEUE = "dispatch"
 RETRY_QUEUE = "retry"
 EVENTS_QUEUE = "events"
@@ -43,11 +45,12 @@ class Dispatch(msgspec.Struct, frozen=True):
 
 
 class Retry(msgspec.Struct, frozen=True, tag_field="kind", tag="retry"):
-    """Attempt one message at one endpoint again.
+    """Attempt one message at one endpoint again, or for the first time if it had to wait.
 
     Attributes:
-        number: Which automatic attempt this will be, counted from 1; so a retry has at least 2.
+        number: Which automatic attempt this will be, counted from 1.
         forced: The endpoint is to get it whatever it filters by.
+        turn: Under the rate of the endpoint or application, if it waits for one.
     """
 
     org_id: str
@@ -56,6 +59,7 @@ class Retry(msgspec.Struct, frozen=True, tag_field="kind", tag="retry"):
     endpoint_id: str
     number: int
     forced: bool = False
+    turn: Turn | None = None
     schema: int = SCHEMA
 
 
@@ -66,6 +70,7 @@ class Resend(msgspec.Struct, frozen=True, tag_field="kind", tag="resend"):
         attempt_id: Of the attempt that this will be; it comes along so that work which is handed over again
             is not recorded again.
         asked_at: The instant of `attempt_id`, in UTC.
+        turn: As of a `Retry`.
     """
 
     org_id: str
@@ -74,6 +79,7 @@ class Resend(msgspec.Struct, frozen=True, tag_field="kind", tag="resend"):
     endpoint_id: str
     attempt_id: str
     asked_at: datetime
+    turn: Turn | None = None
     schema: int = SCHEMA
 
 

@@ -12,6 +12,7 @@ from shared.domain.message import JSON
 from shared.domain.policy import Policy
 from shared.domain.retry import wait_after
 from shared.domain.signature import sign
+from shared.domain.throttle import Turn
 from shared.domain.verdict import Answer, Verdict, judge
 from shared.domain.work import Retry
 from shared.flows.directory import Directory, Target
@@ -47,6 +48,8 @@ class Parcel(msgspec.Struct, frozen=True):
         number: Which automatic attempt this is, counted from 1; 0 for a manual one.
         forced: The endpoint is to get it whatever it filters by, also when it is attempted again.
         by_hand: What makes it a manual attempt, which no retry follows; None for an automatic one.
+        has_waited: It was queued by itself, so an attempt by hand may have been made before it.
+        turn: Under a rate, that it has waited for.
     """
 
     message_id: str
@@ -59,6 +62,8 @@ class Parcel(msgspec.Struct, frozen=True):
     number: int
     forced: bool = False
     by_hand: ByHand | None = None
+    has_waited: bool = False
+    turn: Turn | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,8 @@ class MakeAttempt:
         next_at = self._next_at(parcel, policy, answer) if verdict is Verdict.RETRY else None
 
         attempt = self._attempt(parcel, began_at, answer, verdict, next_at)
-        await self.outbox.record(attempt, self._retry(parcel, next_at))  # (5)
+        retry = self._retry(parcel, next_at)
+        await self.outbox.record(attempt, retry, has_waited=parcel.has_waited)  # (5)
         self._note(attempt, verdict)
 
         self.operational.attempted(attempt)

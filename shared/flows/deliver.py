@@ -12,8 +12,9 @@ from shared.domain.matching import wants
 from shared.domain.message import Message
 from shared.domain.verdict import Verdict
 from shared.domain.work import Again, Dispatch, Resend, Retry
-from shared.flows.attempt import ByHand, MakeAttempt, Parcel
+from shared.flows.attempt import ByHand, Parcel
 from shared.flows.directory import Directory, Target
+from shared.flows.in_turn import AttemptInTurn
 from shared.ports.attempts import Attempts
 from shared.ports.journal import Fact, Journal
 from shared.ports.messages import Messages
@@ -33,7 +34,7 @@ class Deliver:
     directory: Directory
     messages: Messages
     attempts: Attempts
-    make_attempt: MakeAttempt
+    attempt_in_turn: AttemptInTurn
     journal: Journal
 
     async def __call__(self, dispatch: Dispatch, *, delivery_count: int) -> None:
@@ -55,7 +56,7 @@ class Deliver:
             recorded = await self.attempts.latest(dispatch.message_id)
             for attempt in recorded.values():
                 if attempt.number == 1:
-                    self.make_attempt.tell_again(attempt)
+                    self.attempt_in_turn.make_attempt.tell_again(attempt)
             targets = [target for target in targets if target.endpoint.id not in recorded]
         if not targets:
             return
@@ -84,9 +85,9 @@ class Deliver:
             for target in targets
         ]
         if len(parcels) == 1:
-            await self.make_attempt(parcels[0])
+            await self.attempt_in_turn(parcels[0])
             return
-        outcomes = await asyncio.gather(*map(self.make_attempt, parcels), return_exceptions=True)
+        outcomes = await asyncio.gather(*map(self.attempt_in_turn, parcels), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
@@ -107,7 +108,7 @@ class Reattempt:
     directory: Directory
     messages: Messages
     attempts: Attempts
-    make_attempt: MakeAttempt
+    attempt_in_turn: AttemptInTurn
     journal: Journal
 
     async def __call__(self, retry: Retry, *, delivery_count: int) -> None:
@@ -125,7 +126,7 @@ class Reattempt:
             case Standing.DONE:
                 self._note("retry.repeated", retry, delivery_count=delivery_count)
                 if delivery_count > 1 and recorded[-1].number == retry.number:
-                    self.make_attempt.tell_again(recorded[-1])
+                    self.attempt_in_turn.make_attempt.tell_again(recorded[-1])
                 return
             case Standing.OVER:
                 await self._end(retry, "another attempt delivered it, or ended its retries")
@@ -145,7 +146,7 @@ class Reattempt:
         if message.payload is None:
             await self._end(retry, "the payload is gone")
             return
-        await self.make_attempt(
+        await self.attempt_in_turn(
             Parcel(
                 message.id,
                 message.event_type,
@@ -156,6 +157,8 @@ class Reattempt:
                 target,
                 retry.number,
                 forced=retry.forced,
+                has_waited=True,
+                turn=retry.turn,
             )
         )
 
@@ -188,7 +191,7 @@ class AttemptByHand:
     directory: Directory
     messages: Messages
     attempts: Attempts
-    make_attempt: MakeAttempt
+    attempt_in_turn: AttemptInTurn
     journal: Journal
 
     async def __call__(self, resend: Resend) -> None:
@@ -224,8 +227,9 @@ class AttemptByHand:
                 target,
                 number=0,
                 by_hand=ByHand(resend.attempt_id, resend.asked_at, pending_at(recorded)),
+                turn=resend.turn,
             )
-            is_settled = await self.make_attempt(parcel) is not Verdict.RETRY
+            is_settled = await self.attempt_in_turn(parcel) not in (Verdict.RETRY, None)
         if is_settled:
             await self.attempts.end_chain(resend.message_id, resend.endpoint_id)
 

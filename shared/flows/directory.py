@@ -9,6 +9,7 @@ from shared.domain.endpoint import Endpoint
 from shared.domain.errors import Unknown
 from shared.domain.policy import Policy
 from shared.domain.signature import Secret, parse_secret
+from shared.domain.throttle import Limit, limits
 from shared.flows.cache import Cache
 from shared.flows.policies import Policies
 from shared.ports.applications import Applications
@@ -26,10 +27,16 @@ endpoints."""
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An endpoint with its signing keys opened, the current one first, each with its end."""
+    """An endpoint as deliveries need it.
+
+    Attributes:
+        keys: Its signing keys opened, the current one first, each with its end.
+        limits: What its deliveries are held to; None if nothing limits them.
+    """
 
     endpoint: Endpoint
     keys: Sequence[tuple[Secret, datetime | None]]
+    limits: Sequence[Limit] | None = None
 
     def keys_at(self, now: datetime) -> Sequence[Secret]:
         """The keys that sign at an instant: the current one and every one that has not expired."""
@@ -113,11 +120,13 @@ class Directory:
 
     async def _read_targets(self, org_id: str, app_id: str) -> Sequence[Target]:
         try:
-            await self._read_application(org_id, app_id)
+            application = await self._read_application(org_id, app_id)
         except Unknown:
             return []
-        return [await self._target(endpoint) for endpoint in await self._read_endpoints(app_id)]
+        rate = application.throttle_rate
+        return [await self._target(endpoint, rate) for endpoint in await self._read_endpoints(app_id)]
 
-    async def _target(self, endpoint: Endpoint) -> Target:
+    async def _target(self, endpoint: Endpoint, application_rate: int | None) -> Target:
         keys = [(parse_secret(await self._open(key.sealed)), key.expires_at) for key in endpoint.keys]
-        return Target(endpoint, keys)
+        rates = {endpoint.id: endpoint.throttle_rate, endpoint.app_id: application_rate}
+        return Target(endpoint, keys, limits(rates))

@@ -56,10 +56,15 @@ class Outbox(Protocol):
         """
         ...
 
-    async def record(self, attempt: Attempt, retry: DueRetry | None) -> None:
+    async def record(self, attempt: Attempt, retry: DueRetry | None, *, has_waited: bool = False) -> None:
         """Keep an attempt and queue the retry that follows it.
 
         Recording the same attempt id twice keeps the first.
+
+        Args:
+            attempt: It.
+            retry: What follows it.
+            has_waited: Though it is the first automatic one, one by hand may have been made before it.
 
         Raises:
             Unavailable: The store or the queue is out of reach or full.

@@ -28,6 +28,7 @@ from shared.ports.organizations import Organizations
 from shared.ports.outbox import Outbox
 from shared.ports.queue import Consumer, Queue
 from shared.ports.secrets import Secrets
+from shared.ports.throttles import Throttles
 from tests.clock import MovedClock
 from tests.dice import LoadedDice
 
@@ -52,6 +53,7 @@ class Stores:
     destinations: Destinations
     answers: Answers
     outbox: Outbox
+    throttles: Throttles
     queue: Queue
     consumer: Consumer
     close: Callable[[], Awaitable[None]]
@@ -79,6 +81,7 @@ async def sqlite(folder: Path, clock: MovedClock) -> Stores:
         destinations=store.destinations,
         answers=store.answers,
         outbox=store.outbox,
+        throttles=store.throttles,
         queue=store.queue,
         consumer=store.queue,
         close=store.close,

@@ -1,7 +1,9 @@
 """Queued work keeps its meaning between processes and releases."""
 
 import pytest
+from msgspec import structs
 
+from shared.domain.throttle import Turn
 from shared.domain.work import SCHEMA, Dispatch, Resend, Retry, again_from, dispatch_from, to_body
 from tests.clock import NOON
 
@@ -14,17 +16,19 @@ def test_work_reads_back_as_it_was_written() -> None:
     assert dispatch_from(to_body(DISPATCH)) == DISPATCH
     assert again_from(to_body(RETRY)) == RETRY
     assert again_from(to_body(RESEND)) == RESEND
+    waiting = structs.replace(RETRY, turn=Turn(NOON, "ep_1@50"))
+    assert again_from(to_body(waiting)) == waiting
 
 
 def test_the_queued_form_is_what_other_releases_read() -> None:
     """Work that waits for days is read by the release after this one."""
     assert to_body(RETRY) == (
         b'{"kind":"retry","org_id":"org_1","app_id":"app_1","message_id":"msg_1","endpoint_id":"ep_1",'
-        b'"number":2,"forced":false,"schema":1}'
+        b'"number":2,"forced":false,"turn":null,"schema":1}'
     )
     assert to_body(RESEND) == (
         b'{"kind":"resend","org_id":"org_1","app_id":"app_1","message_id":"msg_1","endpoint_id":"ep_1",'
-        b'"attempt_id":"atmpt_1","asked_at":"2026-11-24T12:00:00Z","schema":1}'
+        b'"attempt_id":"atmpt_1","asked_at":"2026-11-24T12:00:00Z","turn":null,"schema":1}'
     )
 
 

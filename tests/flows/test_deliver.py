@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
@@ -76,8 +76,7 @@ async def test_a_message_that_waited_for_its_turn_is_signed_when_it_comes(
 ) -> None:
     """Receivers refuse a signature that is five minutes old: it could be a replay."""
     busy = Busy(clock=walk.clock)
-    make_attempt = replace(walk.service.deliver.make_attempt, sender=busy)
-    walk.service = replace(walk.service, deliver=replace(walk.service.deliver, make_attempt=make_attempt))
+    walk.makes_attempts_with("deliver", sender=busy)
     await walk.has_endpoint(application)
 
     message = await walk.posts(application)
@@ -221,10 +220,7 @@ async def test_a_failure_of_ours_is_handed_back_and_takes_nothing_from_other_end
     await walk.has_endpoint(application, url="https://a.example/")
     second = await walk.has_endpoint(application, url="https://b.example/")
     disk = FullDisk(walk.service.store.outbox, second)
-    deliver = replace(
-        walk.service.deliver, make_attempt=replace(walk.service.deliver.make_attempt, outbox=disk)
-    )
-    walk.service = replace(walk.service, deliver=deliver)
+    walk.makes_attempts_with("deliver", outbox=disk)
     message = await walk.accepts(application)
     (delivery,) = await walk.takes(DISPATCH_QUEUE)
 

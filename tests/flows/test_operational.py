@@ -282,11 +282,8 @@ async def test_work_that_is_handed_over_again_tells_what_may_not_have_been_told(
     await seconds_pass(walk, 2)
     walk.clock.move(2 * SECOND)
     (delivery,) = await walk.takes(RETRY_QUEUE)
-    silent = replace(walk.service.reattempt.make_attempt, operational=Silent.of(walk))
-    service, walk.service = (
-        walk.service,
-        replace(walk.service, reattempt=replace(walk.service.reattempt, make_attempt=silent)),
-    )
+    service = walk.service
+    walk.makes_attempts_with("reattempt", operational=Silent.of(walk))
     await walk.does(delivery)
     walk.service = service
     await walk.service.queue.send(RETRY_QUEUE, delivery.body)
@@ -307,11 +304,8 @@ async def test_a_first_attempt_that_was_the_last_is_told_when_it_is_handed_over_
     walk.receiver.always = answer(503)
     await walk.accepts(application)
     (delivery,) = [one for one in await walk.takes(DISPATCH_QUEUE) if application.id.encode() in one.body]
-    silent = replace(walk.service.deliver.make_attempt, operational=Silent.of(walk))
-    service, walk.service = (
-        walk.service,
-        replace(walk.service, deliver=replace(walk.service.deliver, make_attempt=silent)),
-    )
+    service = walk.service
+    walk.makes_attempts_with("deliver", operational=Silent.of(walk))
     await walk.does(delivery)
     walk.service = service
     await walk.does(replace(delivery, delivery_count=2))

@@ -9,7 +9,7 @@ assert walk.receiver.got == [message.id]
 
 from collections import deque
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,13 @@ class Walk:
         settings = Settings.read({**ENVIRONMENT, "HELIOGRAPH_DATABASE": str(folder / "heliograph.db")})
         service = compose(settings, clock=clock, dice=LoadedDice(), journal=journal, sender=receiver)
         return cls(service, clock, receiver, journal)
+
+    def makes_attempts_with(self, flow: str, **parts: Any) -> None:  # noqa: ANN401 - checked by the dataclass
+        """Have a flow, `deliver` or `reattempt`, make its attempts with other parts."""
+        before = getattr(self.service, flow)
+        in_turn = before.attempt_in_turn
+        in_turn = replace(in_turn, make_attempt=replace(in_turn.make_attempt, **parts))
+        self.service = replace(self.service, **{flow: replace(before, attempt_in_turn=in_turn)})
 
     async def restarts(self) -> None:
         """End the service and start it again on the same file."""

@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Self
 
-from shared.adapters.sqlite import connections, schema, work
+from shared.adapters.sqlite import connections, schema, throttles, work
 from shared.adapters.sqlite.answers import SqliteAnswers
 from shared.adapters.sqlite.applications import SqliteApplications
 from shared.adapters.sqlite.attempts import SqliteAttempts
@@ -22,6 +22,7 @@ from shared.adapters.sqlite.outbox import SqliteOutbox
 from shared.adapters.sqlite.ownership import OWNER_ONLY, Ownership
 from shared.adapters.sqlite.queue import SqliteQueue
 from shared.adapters.sqlite.readers import Readers
+from shared.adapters.sqlite.throttles import SqliteThrottles
 from shared.adapters.sqlite.writer import Writer
 from shared.ports.clock import Clock
 
@@ -43,6 +44,7 @@ class SqliteStore:
     destinations: SqliteDestinations
     answers: SqliteAnswers
     outbox: SqliteOutbox
+    throttles: SqliteThrottles
     queue: SqliteQueue
     writer: Writer
     readers: Readers
@@ -84,6 +86,7 @@ class SqliteStore:
         try:
             schema.migrate(connection, path)
             work.put_back(connection)
+            throttles.forget(connection, clock.now())
             contents = count(
                 _after(connection, "SELECT max(seq) FROM sqlite_sequence WHERE name = 'content'")
             )
@@ -110,6 +113,7 @@ class SqliteStore:
             destinations=SqliteDestinations(readers, clock),
             answers=SqliteAnswers(writer),
             outbox=SqliteOutbox(writer, lines, clock, contents),
+            throttles=SqliteThrottles(writer),
             queue=SqliteQueue(writer, readers, lines, clock),
             writer=writer,
             readers=readers,

@@ -1,0 +1,97 @@
+"""Deliveries per second: who may be sent something now, and when the others may.
+
+A rate is held by turns that follow each other one interval apart, in a line. Whoever comes takes the next
+turn of the line, and waits for it. Nothing is counted, so nothing leaves in bursts as a second begins.
+
+A delivery may leave `EARLY` before its turn, and its turn is good until `LATE` after it; in ten seconds the
+two add at most 3.5 % to a rate. A turn that was missed is lost: else everything that waited through an outage
+would leave at once at its end.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+EARLY = timedelta(milliseconds=100)
+"""So long before its turn a delivery may leave: who sends no more than the rate hardly ever waits."""
+
+LATE = timedelta(milliseconds=250)
+"""So long after its turn a delivery may still leave in it."""
+
+LOOK = timedelta(minutes=5)
+"""Who waits longer looks this often whether the rate is still the same and the endpoint still there."""
+
+SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A rate that deliveries are held to.
+
+    Attributes:
+        line: Names the line of turns. Another rate has another line, and no turn of the old one counts there.
+        interval: From one turn to the next.
+    """
+
+    line: str
+    interval: timedelta
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """A turn that queued work waits for.
+
+    Attributes:
+        at: Its instant, in UTC.
+        line: As of its `Limit`.
+    """
+
+    at: datetime
+    line: str
+
+
+def limits(rates: Mapping[str, int | None]) -> Sequence[Limit] | None:
+    """The limits that a delivery is under, in the order in which their turns are taken.
+
+    Args:
+        rates: By id of the endpoint, then of the application: deliveries per second, or None for no limit.
+
+    Returns:
+        None if there are none.
+    """
+    found = [Limit(f"{owner}@{rate}", SECOND / rate) for owner, rate in rates.items() if rate is not None]
+    return found or None
+
+
+def take(
+    free_at: Mapping[str, datetime], under: Sequence[Limit], now: datetime
+) -> tuple[Turn | None, Mapping[str, datetime]]:
+    """Take the next turn in each line, one after the other, until one has to be waited for.
+
+    A turn in a line further down is only taken when those before it have come: who waits for a slow endpoint
+    uses up none of its application's rate meanwhile.
+
+    Args:
+        free_at: By line, its next turn; none if nobody waits there.
+        under: The limits, in order.
+        now: The present, in UTC.
+
+    Returns:
+        The turn that has to be waited for, or None; and the next turn of each line in which one was taken.
+    """
+    taken = {}
+    for limit in under:
+        at = max(free_at.get(limit.line, now), now)
+        taken[limit.line] = at + limit.interval
+        if at > now + EARLY:
+            return Turn(at, limit.line), taken
+    return None, taken
+
+
+def look_at(turn: Turn, now: datetime) -> datetime:
+    """When work that waits is looked at: at its turn, or a whole number of `LOOK` before it.
+
+    Counted back from the turn, so that the looks of all that wait are as evenly spread as their turns are.
+    """
+    return turn.at - (max(turn.at - now, LOOK) - timedelta.resolution) // LOOK * LOOK

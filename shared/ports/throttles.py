@@ -1,0 +1,29 @@
+"""The turns of deliveries under a rate."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from shared.domain.throttle import Limit, Turn
+
+
+class Throttles(Protocol):
+    """The lines in which turns are taken. `tests/contracts/test_throttles.py` holds every adapter to it.
+
+    A turn that was given is never given again, whatever dies. An adapter that is out of reach raises
+    `Unavailable`; then turns may have been lost, and none was given twice.
+    A line whose next turn has come says nothing, and may be forgotten.
+    """
+
+    async def take(self, app_id: str, under: Sequence[Limit], *, now: datetime) -> Turn | None:
+        """Take the next turn in each line, as `shared.domain.throttle.take` decides, in one step.
+
+        Args:
+            app_id: Whose deliveries they are; its lines and those of its endpoints lie together.
+            under: The limits, in order.
+            now: The present, in UTC.
+
+        Returns:
+            The turn that has to be waited for; None if the delivery may leave.
+        """
+        ...

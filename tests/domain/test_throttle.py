@@ -1,0 +1,88 @@
+"""Deliveries per second: turns keep a rate, whenever deliveries come."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.throttle import EARLY, LOOK, Limit, Turn, limits, look_at, take
+from tests.clock import NOON
+
+SECOND = timedelta(seconds=1)
+
+
+def test_an_endpoint_and_its_application_may_each_have_a_rate() -> None:
+    assert limits({"ep_1": None, "app_1": None}) is None
+    assert limits({"ep_1": 50, "app_1": None}) == [Limit("ep_1@50", timedelta(milliseconds=20))]
+    assert limits({"ep_1": 1, "app_1": 8}) == [
+        Limit("ep_1@1", SECOND),
+        Limit("app_1@8", timedelta(milliseconds=125)),
+    ]
+
+
+def test_turns_follow_each_other_one_interval_apart() -> None:
+    line, free_at, turns = [Limit("ep_1@1", SECOND)], dict[str, datetime](), list[Turn | None]()
+    for _ in range(3):
+        turn, taken = take(free_at, line, NOON)
+        free_at |= taken
+        turns.append(turn)
+    assert turns == [None, Turn(NOON + SECOND, "ep_1@1"), Turn(NOON + 2 * SECOND, "ep_1@1")]
+
+
+def test_turns_that_nobody_took_are_not_saved_up() -> None:
+    """After an hour without messages an endpoint gets no hour's worth of them at once."""
+    line = [Limit("ep_1@1", SECOND)]
+    _, taken = take({"ep_1@1": NOON}, line, NOON + timedelta(hours=1))
+    assert taken == {"ep_1@1": NOON + timedelta(hours=1) + SECOND}
+
+
+def test_who_waits_for_the_endpoint_uses_up_nothing_of_the_application() -> None:
+    both = [Limit("ep_1@1", SECOND), Limit("app_1@10", SECOND / 10)]
+    turn, taken = take({"ep_1@1": NOON + SECOND}, both, NOON)
+    assert turn == Turn(NOON + SECOND, "ep_1@1")
+    assert taken == {"ep_1@1": NOON + 2 * SECOND}
+
+
+def test_who_waits_for_the_application_has_had_a_turn_at_the_endpoint() -> None:
+    both = [Limit("ep_1@1", SECOND), Limit("app_1@10", SECOND / 10)]
+    turn, taken = take({"app_1@10": NOON + SECOND}, both, NOON)
+    assert turn == Turn(NOON + SECOND, "app_1@10")
+    assert taken == {"ep_1@1": NOON + SECOND, "app_1@10": NOON + SECOND * 1.1}
+
+
+@given(
+    rate=st.sampled_from([1, 7, 50, 500, 65_535]),
+    gaps_us=st.lists(st.integers(0, 3_000_000), min_size=1, max_size=200),
+)
+def test_whenever_deliveries_come_no_ten_seconds_have_more_than_the_rate(
+    rate: int, gaps_us: list[int]
+) -> None:
+    """Five percent more are promised; leaving early adds one percent of them."""
+    (limit,) = limits({"ep_1": rate}) or ()
+    now, free_at, left = NOON, dict[str, datetime](), list[datetime]()
+    for gap_us in gaps_us:
+        now += timedelta(microseconds=gap_us)
+        turn, taken = take(free_at, [limit], now)
+        free_at |= taken
+        left.append(now if turn is None else turn.at)
+    left.sort()
+    for index, first in enumerate(left):
+        among = sum(1 for at in left[index:] if at < first + 10 * SECOND)
+        # One fits at either end.
+        assert among <= rate * (10 + EARLY / SECOND) * 1.0001 + 1
+
+
+@pytest.mark.parametrize(
+    ("wait", "looks_in"),
+    [
+        pytest.param(SECOND, SECOND, id="soon: at the turn"),
+        pytest.param(LOOK, LOOK, id="just short enough"),
+        pytest.param(LOOK + SECOND, SECOND, id="long: a whole number of looks before the turn"),
+        pytest.param(10 * LOOK + 7 * SECOND, 7 * SECOND, id="very long"),
+        pytest.param(-SECOND, -SECOND, id="it is past"),
+    ],
+)
+def test_who_waits_long_looks_in_between(wait: timedelta, looks_in: timedelta) -> None:
+    """So a rate that was raised or removed is known to them in minutes, however long the line."""
+    assert look_at(Turn(NOON + wait, "ep_1@1"), NOON) == NOON + looks_in
