@@ -95,7 +95,7 @@ class Deliver:
 
 @dataclass(frozen=True)
 class Reattempt:
-    """Carry one message to one endpoint again.
+    """Carry one message to one endpoint again, or for the first time if it had to wait.
 
     1. Stop if this attempt or a later one is recorded. It may have been queued twice, and two chains of
        retries begin where a call outlives its lease and is made a second time: here they become one again.
@@ -195,7 +195,7 @@ class AttemptByHand:
     journal: Journal
 
     async def __call__(self, resend: Resend) -> None:
-        """Make the attempt; safe to call again.
+        """Make the attempt, or have it wait for its turn; safe to call again.
 
         Raises:
             Unavailable: A store or queue of ours is out of reach; calling again goes on where this ended.

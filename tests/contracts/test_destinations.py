@@ -10,7 +10,7 @@ from shared.domain.attempt import Attempt, Status, Trigger
 from shared.domain.errors import Unavailable
 from shared.domain.paging import Scan
 from shared.ports.destinations import AttemptedMessageFilter
-from tests.clock import NOON
+from tests.clock import NOON, MovedClock
 from tests.contracts.adapters import Stores
 from tests.contracts.scans import EVERYTHING, expected, on_one_store, scans
 from tests.makers import a_dispatch, a_failed_attempt, a_message, an_application, an_attempt, an_endpoint
@@ -50,6 +50,25 @@ def attempts() -> list[Attempt]:
         a_failed_attempt(PRESSED, ENDPOINT, timestamp=NOON + SECOND, next_attempt_at=LATER, **BY_HAND),
         an_attempt(GIVEN_UP, OTHER_ENDPOINT),
     ]
+
+
+async def test_a_first_attempt_that_waited_beside_one_by_hand_is_listed_as_one_message_that_arrived(
+    stores: Stores, clock: MovedClock
+) -> None:
+    message = a_message(ACME, channels=frozenset({"eu"}))
+    await stores.outbox.accept(message, a_dispatch(message), None)
+    manual = a_failed_attempt(message, ENDPOINT, next_attempt_at=None, **BY_HAND)
+    await stores.outbox.record(manual, None)
+    await stores.outbox.record(an_attempt(message, ENDPOINT, timestamp=LATER), None, has_waited=True)
+    clock.move(LATER - NOON)
+
+    for channel in (None, "eu"):
+        by_status = {}
+        for status in (None, Status.SUCCESS, Status.FAIL):
+            only = AttemptedMessageFilter(status=status, channel=channel)
+            shown = await stores.destinations.messages_at(ACME.id, ENDPOINT.id, EVERYTHING, only)
+            by_status[status] = len(shown)
+        assert by_status == {None: 1, Status.SUCCESS: 1, Status.FAIL: 0}
 
 
 async def recorded(stores: Stores, *made: Attempt) -> None:
