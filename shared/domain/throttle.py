@@ -23,6 +23,9 @@ LATE = timedelta(milliseconds=250)
 LOOK = timedelta(minutes=5)
 """Who waits longer looks this often whether the rate is still the same and the endpoint still there."""
 
+LINES_KEPT = 4096
+"""Lines remembered at least, some 200 bytes each. With more, those that say nothing now are forgotten."""
+
 SECOND = timedelta(seconds=1)
 
 
@@ -49,6 +52,22 @@ class Turn(msgspec.Struct, frozen=True):
 
     at: datetime
     line: str
+
+
+class Horizon(dict[str, datetime]):
+    """An instant for each line, which says nothing any more when it is past, and is forgotten then."""
+
+    def __init__(self, lines: Mapping[str, datetime] | None = None) -> None:
+        super().__init__(lines or {})
+        self._room = LINES_KEPT
+
+    def move(self, line: str, at: datetime, now: datetime) -> None:
+        """Set the instant of a line, in UTC, at an instant."""
+        self[line] = at
+        if len(self) > self._room:
+            for past in [name for name, its in self.items() if its <= now]:
+                del self[past]
+            self._room = max(LINES_KEPT, 2 * len(self))
 
 
 def limits(rates: Mapping[str, int | None]) -> Sequence[Limit] | None:

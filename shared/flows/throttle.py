@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from shared.domain.throttle import EARLY, LATE, Limit, Turn
+from shared.domain.throttle import EARLY, LATE, Horizon, Limit, Turn
 from shared.ports.clock import Clock
 from shared.ports.throttles import Throttles
-
-LINES_KEPT = 4096
-"""Lines remembered at least, some 200 bytes each. With more, those that say nothing now are forgotten."""
 
 
 class Throttle:
@@ -26,8 +23,7 @@ class Throttle:
     def __init__(self, throttles: Throttles, clock: Clock) -> None:
         self._throttles = throttles
         self._clock = clock
-        self._gap_at: dict[str, datetime] = {}
-        self._lines_kept = LINES_KEPT
+        self._gap_at = Horizon()
 
     async def turn(self, app_id: str, under: Sequence[Limit], held: Turn | None) -> Turn | None:
         """Decide about one delivery.
@@ -70,10 +66,8 @@ class Throttle:
 
     def _leaves(self, under: Sequence[Limit], now: datetime) -> None:
         for limit in under:
-            self._gap_at[limit.line] = max(self._gap_at.get(limit.line, now), now) + limit.interval
-        if len(self._gap_at) > self._lines_kept:
-            self._gap_at = {line: at for line, at in self._gap_at.items() if at > now}
-            self._lines_kept = max(LINES_KEPT, 2 * len(self._gap_at))
+            gap_at = max(self._gap_at.get(limit.line, now), now) + limit.interval
+            self._gap_at.move(limit.line, gap_at, now)
 
 
 def _line_of(held: Turn | None, under: Sequence[Limit]) -> int | None:

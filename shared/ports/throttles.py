@@ -10,9 +10,9 @@ from shared.domain.throttle import Limit, Turn
 class Throttles(Protocol):
     """The lines in which turns are taken. `tests/contracts/test_throttles.py` holds every adapter to it.
 
-    A turn that was given is never given again, whatever dies. An adapter that is out of reach raises
-    `Unavailable`; then turns may have been lost, and none was given twice.
-    A line whose next turn has come says nothing, and may be forgotten.
+    A turn that was given is never given again, whatever dies. An adapter may take turns ahead, for a second
+    at most, and give them out of memory; those are lost with the process. One that is out of reach raises
+    `Unavailable`; then turns are lost, too. A line whose next turn has come may be forgotten.
     """
 
     async def take(self, app_id: str, under: Sequence[Limit], *, now: datetime) -> Turn | None:

@@ -3,11 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from tests.bench.generator import ACCEPTED
 from tests.bench.generator import Report as Posted
 from tests.bench.processes import Memory
 from tests.bench.receiver import Report as Arrived
+
+SECOND_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,24 @@ def percentiles(latencies_ms: Sequence[float]) -> Percentiles:
     ordered = sorted(latencies_ms)
     rank = [math.ceil(share * len(ordered)) - 1 for share in (0.5, 0.95, 0.99, 1)]
     return Percentiles(*[ordered[at] for at in rank])
+
+
+def rates_in_windows(arrivals_ns: Sequence[int], window: timedelta) -> tuple[float, float]:
+    """The lowest and the highest rate, a second, from any arrival to the first a window or more after it.
+
+    Args:
+        arrivals_ns: In order; those of the first second are left out.
+        window: At least so long is looked at; NaN if nothing arrived for so long.
+    """
+    rates, last = list[float](), 0
+    for first, at in enumerate(arrivals_ns):
+        while last < len(arrivals_ns) and arrivals_ns[last] - at < window.total_seconds() * SECOND_NS:
+            last += 1
+        if last == len(arrivals_ns):
+            break
+        if at - arrivals_ns[0] >= SECOND_NS:
+            rates.append((last - first) / ((arrivals_ns[last] - at) / SECOND_NS))
+    return (min(rates), max(rates)) if rates else (math.nan, math.nan)
 
 
 def compared(posted: Posted, arrived: Arrived, served: Mapping[str, int], first: int) -> Outcome:

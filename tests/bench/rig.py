@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -124,6 +124,32 @@ class Rig:
 
         if not wait_until(is_waiting, DRAINED_WITHIN, ASKS_EVERY):
             raise self.service.process.failed(f"has not attempted {count} messages in time")
+
+    def throttled(self, rates: Sequence[int], window: timedelta) -> Sequence[Sequence[int]]:
+        """Post as many messages as an application's fastest endpoint may have in a window and a bit.
+
+        Args:
+            rates: Deliveries a second of its endpoints.
+            window: Of which length.
+
+        Returns:
+            When they arrived, in monotonic nanoseconds and in order, for each endpoint.
+
+        Raises:
+            Failed: The service refuses a message.
+        """
+        length_seconds = 1.5 * window.total_seconds()
+        self.service.post("/api/v1/app", {"name": "Throttled", "uid": "throttled"})
+        for place, rate in enumerate(rates):
+            url = f"http://{HOST}:{self.receiver_port}/{place}"
+            self.service.post("/api/v1/app/throttled/endpoint", {"url": url, "throttleRate": rate})
+        count = round(length_seconds * max(rates))
+        began = time.monotonic()
+        report, _ = self._generate(_plan(Load(0), self.service, "throttled", self._posted, count=count))
+        if report.accepted < count:
+            raise self.service.process.failed(f"did not accept {count - report.accepted} messages")
+        time.sleep(max(0.0, began + length_seconds - time.monotonic()))
+        return [sorted(filter(None, column)) for column in self._report().arrivals_ns]
 
     def _generate(self, plan: generator.Plan) -> tuple[generator.Report, "Processors"]:
         path = self.folder / "generator.json"

@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from statistics import fmean
 
 from tests.bench import lists, table
-from tests.bench.outcome import Measured
+from tests.bench.outcome import Measured, rates_in_windows
 from tests.bench.rig import Load, Rig, around_floor, around_heliograph, workspace
 from tests.bench.service import heliograph, seconds_to_first_acceptance
 from tests.bench.table import Row, Section
@@ -26,6 +27,9 @@ LIST_MS = 20
 SMALL_BACKLOG = 100
 # Two runs of one load differ by some percent on a quiet machine.
 SAME_COST_WITHIN = 1.15
+THROTTLE_RATES = (1, 7, 50, 500)
+THROTTLE_WITHIN = 1.05
+THROTTLE_WINDOW = timedelta(seconds=10)
 # Long enough that no retry falls due while something is measured.
 RETRIES_WAIT = {"HELIOGRAPH_RETRY_SCHEDULE": "24h"}
 # Short enough that what failed once is delivered before the run gives up.
@@ -177,6 +181,20 @@ class Bench:
             ]
         return Section(f"lists · 50 of {count:,}, median", rows)
 
+    def throttle(self) -> Section:
+        """Endpoints with rates, and more messages than any of them may have."""
+        load = replace(self.load, fan_out=len(THROTTLE_RATES))
+        _says(f"throttle: {len(THROTTLE_RATES)} endpoints of {', '.join(map(str, THROTTLE_RATES))} a second")
+        with around_heliograph(load) as rig:
+            arrivals = rig.throttled(THROTTLE_RATES, THROTTLE_WINDOW)
+        rows = []
+        for rate, arrived in zip(THROTTLE_RATES, arrivals, strict=True):
+            lowest, highest = rates_in_windows(arrived, THROTTLE_WINDOW)
+            is_met = rate / THROTTLE_WITHIN <= lowest <= highest <= rate * THROTTLE_WITHIN
+            measured = f"{lowest:.2f} to {highest:.2f}/s"
+            rows.append(Row(f"throttleRate {rate}", measured, f"{rate}/s ± 5 %", is_met))
+        return Section(f"throttle · any {THROTTLE_WINDOW / timedelta(seconds=1):g} s after the first", rows)
+
     def own(self, load: Load, backlog: int) -> Section:
         """A load of the caller's own making; nothing is promised of it but that nothing is lost."""
         settings: Mapping[str, str] = {}
@@ -199,6 +217,7 @@ class Bench:
             "cold-start": self.cold_start,
             "backlog": self.backlog,
             "lists": self.lists,
+            "throttle": self.throttle,
         }
 
 

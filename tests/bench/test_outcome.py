@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from tests.bench.generator import Report as Posted
-from tests.bench.outcome import compared, percentiles
+from tests.bench.outcome import compared, percentiles, rates_in_windows
 from tests.bench.receiver import Report as Arrived
 
 MILLISECOND = 1_000_000
@@ -71,3 +72,16 @@ def test_a_percentile_is_a_latency_that_somebody_had(
 
 def test_no_latencies_have_no_percentiles() -> None:
     assert math.isnan(percentiles([]).p50)
+
+
+def test_a_rate_is_looked_for_in_every_window() -> None:
+    """Ten in the first second do not count; then there are two a second, and at the end four."""
+    window = timedelta(seconds=2)
+    arrivals_ms = [*range(0, 1_000, 100), *range(1_000, 6_000, 500), *range(6_000, 9_000, 250)]
+    assert rates_in_windows([at * MILLISECOND for at in arrivals_ms], window) == (2, 4)
+
+
+def test_of_too_little_there_is_no_rate() -> None:
+    lowest, highest = rates_in_windows([0, 1], timedelta(seconds=10))
+    assert math.isnan(lowest)
+    assert math.isnan(highest)

@@ -127,9 +127,7 @@ CREATE TABLE dead_letter (
 CREATE INDEX dead_letter_queue ON dead_letter (queue, place);
 
 -- Until when the turns of a line are taken.
-CREATE TABLE throttle (
-    app_id TEXT NOT NULL, line TEXT NOT NULL, free_at INTEGER NOT NULL, PRIMARY KEY (app_id, line)
-) WITHOUT ROWID;
+CREATE TABLE throttle (line TEXT PRIMARY KEY, free_at INTEGER NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE pulse (one INTEGER PRIMARY KEY CHECK (one = 1), beats INTEGER NOT NULL);
 INSERT INTO pulse VALUES (1, 0);

@@ -86,7 +86,7 @@ class SqliteStore:
         try:
             schema.migrate(connection, path)
             work.put_back(connection)
-            throttles.forget(connection, clock.now())
+            turns_kept = throttles.kept(connection, clock.now())
             contents = count(
                 _after(connection, "SELECT max(seq) FROM sqlite_sequence WHERE name = 'content'")
             )
@@ -113,7 +113,7 @@ class SqliteStore:
             destinations=SqliteDestinations(readers, clock),
             answers=SqliteAnswers(writer),
             outbox=SqliteOutbox(writer, lines, clock, contents),
-            throttles=SqliteThrottles(writer),
+            throttles=SqliteThrottles(writer, turns_kept),
             queue=SqliteQueue(writer, readers, lines, clock),
             writer=writer,
             readers=readers,
