@@ -126,29 +126,31 @@ class Rig:
             raise self.service.process.failed(f"has not attempted {count} messages in time")
 
     def throttled(self, rates: Sequence[int], window: timedelta) -> Sequence[Sequence[int]]:
-        """Post as many messages as an application's fastest endpoint may have in a window and a bit.
+        """Post a fifth more than endpoints with rates may have, for longer than a window.
 
         Args:
-            rates: Deliveries a second of its endpoints.
-            window: Of which length.
+            rates: Deliveries a second, of an application's only endpoint each; the greatest comes last.
+            window: How long is looked at.
 
         Returns:
-            When they arrived, in monotonic nanoseconds and in order, for each endpoint.
+            When messages arrived, in monotonic nanoseconds and in order, for each rate.
 
         Raises:
             Failed: The service refuses a message.
         """
-        length_seconds = 1.5 * window.total_seconds()
-        self.service.post("/api/v1/app", {"name": "Throttled", "uid": "throttled"})
+        length_seconds = 1.3 * window.total_seconds()
         for place, rate in enumerate(rates):
-            url = f"http://{HOST}:{self.receiver_port}/{place}"
-            self.service.post("/api/v1/app/throttled/endpoint", {"url": url, "throttleRate": rate})
-        count = round(length_seconds * max(rates))
-        began = time.monotonic()
-        report, _ = self._generate(_plan(Load(0), self.service, "throttled", self._posted, count=count))
-        if report.accepted < count:
-            raise self.service.process.failed(f"did not accept {count - report.accepted} messages")
-        time.sleep(max(0.0, began + length_seconds - time.monotonic()))
+            url, uid = f"http://{HOST}:{self.receiver_port}/{place}", f"throttled-{rate}"
+            self.service.post("/api/v1/app", {"name": uid, "uid": uid})
+            self.service.post(f"/api/v1/app/{uid}/endpoint", {"url": url, "throttleRate": rate})
+            # All at once, but for the last: so many would keep the service busy with nothing but taking them.
+            is_last = place == len(rates) - 1
+            load = Load(length_seconds, rate=1.2 * rate if is_last else None)
+            count = None if is_last else round(1.2 * rate * length_seconds)
+            plan = _plan(load, self.service, uid, self._posted, seconds=length_seconds, count=count)
+            report, _ = self._generate(plan)
+            if report.accepted < len(report.statuses):
+                raise self.service.process.failed("did not accept every message")
         return [sorted(filter(None, column)) for column in self._report().arrivals_ns]
 
     def _generate(self, plan: generator.Plan) -> tuple[generator.Report, "Processors"]:

@@ -15,8 +15,8 @@ from shared.adapters.sqlite.writer import Operation, Writer
 from shared.domain.throttle import Horizon, Limit, Turn, take
 
 AHEAD = timedelta(seconds=1)
-"""How far the file is ahead of the turns given. So who comes at the rate costs a write a second, and all turns
-that are taken while a write is under way share the next; a crash costs a line a second of its turns."""
+"""How far the file is ahead of the turns given. So who comes at the rate costs a write a second, and all who
+take turns while one is under way share the next; a crash costs a line a second of its turns."""
 
 
 class SqliteThrottles:
