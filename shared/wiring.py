@@ -132,7 +132,7 @@ def compose(
         sender, store.outbox, store.endpoints, directory, clock, dice, journal, operational
     )
     throttle = Throttle(store.throttles, clock)
-    attempt_in_turn = AttemptInTurn(make_attempt, throttle, store.queue, clock, journal)
+    attempt_in_turn = AttemptInTurn(make_attempt, throttle, store.queue, clock, dice, journal)
     return Service(
         settings=settings,
         clock=clock,

@@ -22,6 +22,8 @@ from shared.domain.verdict import Answer, Failure
 RETRY_AFTER_HEADER = "retry-after"
 OVERLOAD_FLOOR = timedelta(seconds=60)
 JITTER_SHARE = 0.2
+SHORTEST_BUSY_REST = timedelta(seconds=4)
+LONGEST_BUSY_REST = timedelta(minutes=10)
 LONGEST_DURATION = timedelta(days=3650)
 
 DEFAULT_SCHEDULE = (
@@ -75,6 +77,17 @@ def wait_after(
     if asked is not None:
         rest = min(max(asked, rest), 2 * rest)
     return rest * (1 - JITTER_SHARE + 2 * JITTER_SHARE * dice)
+
+
+def wait_for_receiver(times: int, dice: float) -> timedelta:
+    """How long a message rests that found no turn at a receiver which is slow.
+
+    Args:
+        times: How often it has rested so before.
+        dice: A number in [0, 1), thrown by the caller, so that what came together does not return together.
+    """
+    longest = min(SHORTEST_BUSY_REST * (1 << min(times, 30)), LONGEST_BUSY_REST)
+    return longest * (0.5 + 0.5 * dice)
 
 
 def parse_duration(text: str) -> timedelta:

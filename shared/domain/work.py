@@ -51,6 +51,7 @@ class Retry(msgspec.Struct, frozen=True, tag_field="kind", tag="retry"):
         number: Which automatic attempt this will be, counted from 1.
         forced: The endpoint is to get it whatever it filters by.
         turn: Under the rate of the endpoint or application, if it waits for one.
+        rests: How often it has found the receiver too busy.
     """
 
     org_id: str
@@ -60,6 +61,7 @@ class Retry(msgspec.Struct, frozen=True, tag_field="kind", tag="retry"):
     number: int
     forced: bool = False
     turn: Turn | None = None
+    rests: int = 0
     schema: int = SCHEMA
 
 
@@ -71,6 +73,7 @@ class Resend(msgspec.Struct, frozen=True, tag_field="kind", tag="resend"):
             is not recorded again.
         asked_at: The instant of `attempt_id`, in UTC.
         turn: As of a `Retry`.
+        rests: As of a `Retry`.
     """
 
     org_id: str
@@ -80,6 +83,7 @@ class Resend(msgspec.Struct, frozen=True, tag_field="kind", tag="resend"):
     attempt_id: str
     asked_at: datetime
     turn: Turn | None = None
+    rests: int = 0
     schema: int = SCHEMA
 
 

@@ -50,6 +50,7 @@ class Parcel(msgspec.Struct, frozen=True):
         by_hand: What makes it a manual attempt, which no retry follows; None for an automatic one.
         has_waited: It was queued by itself, so an attempt by hand may have been made before it.
         turn: Under a rate, that it has waited for.
+        rests: How often it has found the receiver too busy.
     """
 
     message_id: str
@@ -64,6 +65,7 @@ class Parcel(msgspec.Struct, frozen=True):
     by_hand: ByHand | None = None
     has_waited: bool = False
     turn: Turn | None = None
+    rests: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class MakeAttempt:
     """Carry one message to one endpoint, once.
 
     1. Wait for a turn at the receiver. The attempt begins with it: a signature is only good for minutes.
-       At a receiver that hangs there is none: the attempt has failed, so that nobody else has to wait.
+       At a receiver that hangs there is none: the attempt has failed, so that nobody else has to wait. At
+       one that is slow there may be none soon: then no attempt is made.
     2. Sign with every key that has not expired, the current one first.
     3. Send. Whatever happens on the wire becomes an `Answer`, never an exception.
     4. Let the domain judge the answer and say when to try again.
@@ -92,6 +95,7 @@ class MakeAttempt:
         """Make the attempt; say what followed from the answer.
 
         Raises:
+            NoTurn: The receiver is too busy. It was not made.
             Unavailable: It was made, but a store or queue of ours is out of reach.
         """
         # As it holds now, also for a message of before it was changed.

@@ -159,6 +159,7 @@ class Reattempt:
                 forced=retry.forced,
                 has_waited=True,
                 turn=retry.turn,
+                rests=retry.rests,
             )
         )
 
@@ -228,6 +229,7 @@ class AttemptByHand:
                 number=0,
                 by_hand=ByHand(resend.attempt_id, resend.asked_at, pending_at(recorded)),
                 turn=resend.turn,
+                rests=resend.rests,
             )
             is_settled = await self.attempt_in_turn(parcel) not in (Verdict.RETRY, None)
         if is_settled:

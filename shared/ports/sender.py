@@ -27,6 +27,10 @@ class Outgoing:
     timeout: timedelta
 
 
+class NoTurn(Exception):
+    """A receiver has no turn soon. It answers, but more slowly than it is sent to; ask again later."""
+
+
 class Sender(Protocol):
     """The way out to the receivers. `tests/contracts/sender/` holds every adapter to these sentences.
 
@@ -45,6 +49,11 @@ class Sender(Protocol):
         Nobody waits at a receiver that hangs: one at which every turn is held and that has answered nothing
         for a while. Then it gives what is to be taken for the answer, a timeout, and there is no turn to send
         in; else None.
+
+        Nobody waits long at one that is slow either: who waits holds up what is to go elsewhere.
+
+        Raises:
+            NoTurn: On entering: there is none soon.
         """
         ...
 

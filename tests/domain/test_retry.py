@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.retry import DEFAULT_SCHEDULE, parse_duration, parse_schedule, wait_after
+from shared.domain.retry import (
+    DEFAULT_SCHEDULE,
+    LONGEST_BUSY_REST,
+    parse_duration,
+    parse_schedule,
+    wait_after,
+    wait_for_receiver,
+)
 from shared.domain.verdict import Answer, Failure
 
 NOW = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
@@ -294,3 +301,15 @@ def test_a_schedule_is_durations_with_commas_between(text: str, expected: tuple[
 def test_a_schedule_with_a_rest_that_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="write a duration such as 30s or 2m"):
         parse_schedule(text)
+
+
+@pytest.mark.parametrize(
+    ("times", "shortest", "longest"), [(0, 2, 4), (1, 4, 8), (5, 64, 128), (8, 300, 600), (10**6, 300, 600)]
+)
+def test_a_message_rests_longer_each_time_it_finds_its_receiver_too_busy(
+    times: int, shortest: float, longest: float
+) -> None:
+    """So a backlog at a slow receiver is looked at less often the longer it lasts."""
+    assert wait_for_receiver(times, 0) == seconds(shortest)
+    assert seconds(0.99 * longest) < wait_for_receiver(times, 0.999) < seconds(longest)
+    assert seconds(longest) <= LONGEST_BUSY_REST

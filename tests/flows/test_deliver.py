@@ -15,10 +15,13 @@ from shared.domain.endpoint import Endpoint
 from shared.domain.errors import EventIdTaken, Unavailable
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Retry, dispatch_from, to_body
 from shared.ports.outbox import DueRetry, Outbox
+from shared.ports.sender import NoTurn
 from tests.clock import NOON, MovedClock
 from tests.flows.walk import Receivers, Walk, answer, header
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+SECOND = timedelta(seconds=1)
 
 
 async def test_a_message_reaches_every_endpoint_that_wants_it_once(
@@ -85,6 +88,66 @@ async def test_a_message_that_waited_for_its_turn_is_signed_when_it_comes(
     (attempt,) = await walk.attempts(message)
     assert int(header(outgoing, "webhook-timestamp")) == int((NOON + busy.wait).timestamp())
     assert attempt.timestamp == NOON + busy.wait
+
+
+@dataclass
+class Overrun(Receivers):
+    """Receivers that are too busy, so many times."""
+
+    times: int = 1
+
+    @asynccontextmanager
+    async def turn(self, url: str) -> AsyncIterator[None]:
+        """Not now.
+
+        Raises:
+            NoTurn: So many times.
+        """
+        del url
+        if self.times:
+            self.times -= 1
+            raise NoTurn
+        yield
+
+
+async def test_a_message_for_a_receiver_that_is_too_busy_is_delivered_later(
+    walk: Walk, application: Application
+) -> None:
+    """That it had to wait for us is no failure of the receiver's."""
+    walk.makes_attempts_with("deliver", sender=Overrun())
+    await walk.has_endpoint(application)
+    message = await walk.posts(application)
+    assert await walk.attempts(message) == []
+
+    await walk.passes(4 * SECOND)
+
+    (attempt,) = await walk.attempts(message)
+    assert (attempt.number, attempt.status) == (1, Status.SUCCESS)
+    assert attempt.timestamp == walk.clock.now()
+
+
+async def test_what_is_sent_by_hand_waits_likewise(walk: Walk, application: Application) -> None:
+    endpoint = await walk.has_endpoint(application)
+    message = await walk.posts(application)
+    walk.makes_attempts_with("attempt_by_hand", sender=Overrun())
+    await walk.service.send_again(application, message.id, endpoint.id)
+    await walk.passes(4 * SECOND)
+    assert len(await walk.attempts(message)) == 1
+
+    walk.makes_attempts_with("attempt_by_hand", sender=walk.receiver)
+    await walk.passes(8 * SECOND)
+    assert len(await walk.attempts(message)) == 2
+
+
+async def test_it_rests_longer_each_time(walk: Walk, application: Application) -> None:
+    for flow in ("deliver", "reattempt"):
+        walk.makes_attempts_with(flow, sender=Overrun(times=100))
+    await walk.has_endpoint(application)
+    await walk.posts(application)
+    for _ in range(150):
+        await walk.passes(4 * SECOND)
+
+    assert 6 <= len(walk.journal.of("receiver.busy")) <= 10
 
 
 async def test_an_attempt_tells_what_came_back(walk: Walk, application: Application) -> None:

@@ -128,7 +128,7 @@ class Walk:
         return cls(service, clock, receiver, journal)
 
     def makes_attempts_with(self, flow: str, **parts: Any) -> None:  # noqa: ANN401 - checked by the dataclass
-        """Have a flow, `deliver` or `reattempt`, make its attempts with other parts."""
+        """Have a flow of `shared.flows.deliver` make its attempts with other parts."""
         before = getattr(self.service, flow)
         in_turn = before.attempt_in_turn
         in_turn = replace(in_turn, make_attempt=replace(in_turn.make_attempt, **parts))

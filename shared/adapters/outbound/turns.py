@@ -3,6 +3,9 @@
 Who waits here holds a place that is for all receivers. So nobody waits at one that hangs: where every turn
 is taken and nothing has been answered for a while, whoever comes is told so at once, and whoever waits is let
 go. A turn that becomes free is taken as ever; by its answer the receiver is known to be well again.
+
+Nor does anybody wait long at one that answers, but too slowly for what is sent to it. After somebody has
+waited in vain, whoever finds no free turn is sent away at once for a while.
 """
 
 import asyncio
@@ -12,6 +15,7 @@ from time import monotonic
 from types import TracebackType
 
 from shared.domain.verdict import Answer, Failure
+from shared.ports.sender import NoTurn
 
 SENDS_PER_RECEIVER = 128
 """How many requests run at one receiver at once.
@@ -24,6 +28,12 @@ receiver that hangs leaves places for the others.
 SILENCE = timedelta(seconds=10)
 """After so long without any answer a receiver at which every turn is taken is said to hang."""
 
+PATIENCE = timedelta(seconds=2)
+"""How long one waits for a turn. At a receiver that answers within 250 ms it is enough for a thousand."""
+
+CLOSED_SECONDS = 10.0
+"""How long nobody is let into the line in which somebody has waited in vain."""
+
 NOT_SENT = Answer(
     0,
     f"{Failure.TIMEOUT.value}: not sent, because every request before it is without an answer",
@@ -33,24 +43,30 @@ NOT_SENT = Answer(
 
 
 class Turns:
-    """Who is being sent to, and who waits for it."""
+    """Who is being sent to, and who waits for it.
 
-    def __init__(self, limit: int = SENDS_PER_RECEIVER, silence: timedelta = SILENCE) -> None:
-        """Let `limit` in at once at each receiver, and have nobody wait beyond its `silence`."""
-        self._limit = limit
-        self._silence_seconds = silence.total_seconds()
-        self._lines: dict[str, Line] = {}
+    Attributes:
+        limit: So many are let in at once at each receiver.
+        silence_seconds: How long a receiver may be silent until nobody waits there.
+        patience_seconds: How long one waits at most.
+        lines: Those in which somebody stands, by receiver; so memory follows the traffic.
+    """
+
+    def __init__(
+        self, limit: int = SENDS_PER_RECEIVER, silence: timedelta = SILENCE, patience: timedelta = PATIENCE
+    ) -> None:
+        self.limit = limit
+        self.silence_seconds = silence.total_seconds()
+        self.patience_seconds = patience.total_seconds()
+        self.lines: dict[str, Line] = {}
 
     def at(self, origin: str) -> "Turn":
-        """A turn at a receiver; the line exists while anybody stands in it, so memory follows the traffic."""
-        line = self._lines.get(origin)
-        if line is None:
-            line = Line(self._lines, origin, self._limit, self._silence_seconds)
-        return Turn(line)
+        """A turn at a receiver."""
+        return Turn(self.lines.get(origin) or Line(self, origin))
 
     def heard_from(self, origin: str) -> None:
         """A receiver has answered, whatever it was."""
-        line = self._lines.get(origin)
+        line = self.lines.get(origin)
         if line is not None:
             line.heard_at = monotonic()
 
@@ -58,7 +74,8 @@ class Turns:
 class Turn:
     """`async with` waits for it, first come first served, and holds it.
 
-    It gives None, or the answer of an attempt that is not made: then there is no turn.
+    It gives None, or the answer of an attempt that is not made: then there is no turn. Where one would have
+    to wait long, it raises `NoTurn`.
     """
 
     __slots__ = ("_is_held", "_line")
@@ -86,19 +103,22 @@ class Line:
             the monotonic clock.
     """
 
-    __slots__ = ("_lines", "_origin", "_people", "_places", "_silence_seconds", "heard_at")
+    __slots__ = ("_opens_at", "_origin", "_people", "_places", "_turns", "heard_at")
 
-    def __init__(self, lines: dict[str, "Line"], origin: str, limit: int, silence_seconds: float) -> None:
-        self.heard_at = monotonic()
-        self._lines = lines
+    def __init__(self, turns: Turns, origin: str) -> None:
+        self.heard_at = self._opens_at = monotonic()
+        self._turns = turns
         self._origin = origin
-        self._places = asyncio.Semaphore(limit)
-        self._silence_seconds = silence_seconds
+        self._places = asyncio.Semaphore(turns.limit)
         self._people = 0
 
     async def enter(self) -> bool:
-        """Wait for a turn; say False if there is no use in it."""
-        self._lines[self._origin] = self
+        """Wait for a turn; say False if there is no use in it.
+
+        Raises:
+            NoTurn: There is none soon.
+        """
+        self._turns.lines[self._origin] = self
         self._people += 1
         is_in = False
         try:
@@ -116,14 +136,22 @@ class Line:
     async def _has_place(self) -> bool:
         if not self._places.locked():
             return await self._places.acquire()
+        came_at = now = monotonic()
         # Answers come while one waits, and each of them is a reason to wait on.
-        while (patience := self.heard_at + self._silence_seconds - monotonic()) > 0:
+        while now < (hangs_at := self.heard_at + self._turns.silence_seconds):
+            if now < self._opens_at:
+                raise NoTurn
+            leaves_at = came_at + self._turns.patience_seconds
+            if now >= leaves_at:
+                self._opens_at = now + CLOSED_SECONDS
+                raise NoTurn
             with suppress(TimeoutError):
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout(min(hangs_at, leaves_at) - now):
                     return await self._places.acquire()
+            now = monotonic()
         return False
 
     def _go(self) -> None:
         self._people -= 1
         if not self._people:
-            del self._lines[self._origin]
+            del self._turns.lines[self._origin]

@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
+
 from shared.adapters.outbound.turns import Turns
 from shared.domain.verdict import Answer, Failure
-from shared.ports.sender import Outgoing, Sender
+from shared.ports.sender import NoTurn, Outgoing, Sender
 from tests.contracts.sender.senders import SHORT, post
 from tests.receivers import Receiver
+
+LONG = timedelta(minutes=1)
 
 
 async def in_turn(sender: Sender, outgoing: Outgoing) -> Answer:
@@ -54,7 +58,7 @@ async def test_nobody_waits_at_a_receiver_that_hangs(
     new_sender: Callable[..., Sender], receiver: Receiver
 ) -> None:
     """Who waits holds a place that is for all receivers; soon nothing would be delivered to any."""
-    sender = new_sender(turns=Turns(1, SHORT))
+    sender = new_sender(turns=Turns(1, silence=SHORT))
     receiver.never_answers(times=1)
     hanging = asyncio.ensure_future(in_turn(sender, post(receiver.url)))
     await receiver.got(1)
@@ -73,12 +77,55 @@ async def test_one_waits_at_a_receiver_that_answers_now_and_then(
     new_sender: Callable[..., Sender], receiver: Receiver
 ) -> None:
     """It is slow, and gets everything."""
-    sender = new_sender(turns=Turns(1, timedelta(seconds=1)))
+    sender = new_sender(turns=Turns(1, silence=timedelta(seconds=1), patience=LONG))
     receiver.answers_with(204, delay=3 * SHORT)
 
     answers = await asyncio.gather(*(in_turn(sender, post(receiver.url)) for _ in range(9)))
 
     assert all(answer.is_success for answer in answers)
+    await sender.close()
+
+
+async def test_nobody_waits_long_at_a_receiver_that_is_slow(
+    new_sender: Callable[..., Sender], receiver: Receiver
+) -> None:
+    """It answers, so nothing has failed; what would wait for it comes again later."""
+    sender = new_sender(turns=Turns(1, silence=LONG, patience=SHORT))
+    receiver.never_answers(times=1)
+    slow = asyncio.ensure_future(in_turn(sender, post(receiver.url)))
+    await receiver.got(1)
+
+    turned_away = await asyncio.gather(
+        *(in_turn(sender, post(receiver.url)) for _ in range(3)), return_exceptions=True
+    )
+
+    assert [type(each) for each in turned_away] == [NoTurn] * 3
+    assert len(receiver.requests) == 1
+    slow.cancel()
+    await asyncio.wait([slow])
+    # A turn that is free is taken, whatever was before.
+    assert (await in_turn(sender, post(receiver.url))).is_success
+    await sender.close()
+
+
+async def test_after_one_has_waited_in_vain_the_next_do_not_wait(
+    new_sender: Callable[..., Sender], receiver: Receiver
+) -> None:
+    """However many come, they hold no place among those that are under way."""
+    turns = Turns(1, silence=LONG, patience=SHORT)
+    sender = new_sender(turns=turns)
+    receiver.never_answers(times=1)
+    slow = asyncio.ensure_future(in_turn(sender, post(receiver.url)))
+    await receiver.got(1)
+    with pytest.raises(NoTurn):
+        await in_turn(sender, post(receiver.url))
+
+    turns.patience_seconds = LONG.total_seconds()
+    with pytest.raises(NoTurn):
+        await in_turn(sender, post(receiver.url))
+
+    slow.cancel()
+    await asyncio.wait([slow])
     await sender.close()
 
 

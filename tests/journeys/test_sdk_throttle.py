@@ -1,0 +1,95 @@
+"""Receivers that want, or can take, less than there is: by the SDK, against the running service."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from svix.api import ApplicationIn, ApplicationPatch, EndpointIn, EndpointPatch, MessageIn, SvixAsync
+
+from tests.journeys.running import Running
+from tests.receivers import Receiver
+
+SECOND = timedelta(seconds=1)
+PLACES = 1024
+"""Calls that the host makes at once; see `infra.local.pump`."""
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Running]:
+    async with Running(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver() as listening:
+        yield listening
+
+
+@pytest.fixture
+def svix(service: Running) -> SvixAsync:
+    return service.svix()
+
+
+async def posts(svix: SvixAsync, app: str, count: int) -> set[str]:
+    """Post so many messages, and say which."""
+    message = MessageIn(event_type="order.paid", payload={})
+    return {
+        sent.id for sent in await asyncio.gather(*(svix.message.create(app, message) for _ in range(count)))
+    }
+
+
+async def test_a_rate_is_held_until_it_is_removed(svix: SvixAsync, receiver: Receiver) -> None:
+    await svix.application.create(ApplicationIn(name="Acme", uid="acme"))
+    endpoint = await svix.endpoint.create("acme", EndpointIn(url=receiver.url, throttle_rate=2))
+    sent = await posts(svix, "acme", 6)
+
+    received = await receiver.got(6)
+
+    assert sorted(one.header("webhook-id") or "" for one in received) == sorted(sent)
+    attempts = (await svix.message_attempt.list_by_endpoint("acme", endpoint.id)).data
+    times = sorted(attempt.timestamp for attempt in attempts)
+    # Five intervals of half a second, but for the first one that may have been a little late.
+    assert times[-1] - times[0] >= 2 * SECOND
+    assert {attempt.status for attempt in attempts} == {0}
+
+    await svix.endpoint.patch("acme", endpoint.id, EndpointPatch(throttle_rate=None))
+    await posts(svix, "acme", 50)
+    assert len(await receiver.got(56)) == 56
+
+
+async def test_the_rate_of_an_application_is_held_over_a_restart(
+    service: Running, svix: SvixAsync, receiver: Receiver
+) -> None:
+    await svix.application.create(ApplicationIn(name="Acme", uid="acme", throttle_rate=2))
+    await svix.endpoint.create("acme", EndpointIn(url=receiver.url))
+    sent = await posts(svix, "acme", 6)
+    await service.killed()
+    await service.starts()
+
+    await receiver.got(6)
+    assert {one.header("webhook-id") for one in receiver.requests} == sent
+
+    await svix.application.patch("acme", ApplicationPatch(throttle_rate=500))
+    assert (await svix.application.get("acme")).throttle_rate == 500
+
+
+async def test_a_receiver_that_is_slow_holds_up_no_other(
+    service: Running, svix: SvixAsync, receiver: Receiver
+) -> None:
+    """It answers everything, and each time too late; what waits for it must not take all places there are."""
+    async with Receiver() as slow:
+        slow.answers_with(204, delay=5 * SECOND)
+        await svix.application.create(ApplicationIn(name="Slow", uid="slow"))
+        await svix.endpoint.create("slow", EndpointIn(url=slow.url))
+        await svix.application.create(ApplicationIn(name="Acme", uid="acme"))
+        await svix.endpoint.create("acme", EndpointIn(url=receiver.url))
+        await posts(svix, "slow", 2 * PLACES)
+
+        await posts(svix, "acme", 1)
+        await receiver.got(1)
+
+        assert len(slow.requests) < PLACES
+        await service.killed()  # a graceful stop would wait for the slow one
