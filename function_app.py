@@ -4,6 +4,7 @@
     queues     events      a backend posts an event as a queue message instead
                dispatch    deliver one message to its endpoints
                retry       attempt one message at one endpoint again
+               tasks       go on with what is to be done with many messages
     timers     sweep       queue what was recorded and never queued
                retention   erase payloads whose time is over
 
@@ -12,7 +13,7 @@ The Azure Functions host reads the registrations from `app`; so does the embedde
 
 import azure.functions as func
 
-from functions import deliver, housekeeping, http
+from functions import deliver, housekeeping, http, tasks
 
 app = func.AsgiFunctionApp(
     # The API authenticates by itself: its callers have Heliograph's tokens, not the platform's keys.
@@ -21,4 +22,5 @@ app = func.AsgiFunctionApp(
     function_name="http",
 )
 app.register_functions(deliver.blueprint)
+app.register_functions(tasks.blueprint)
 app.register_functions(housekeeping.blueprint)

@@ -10,11 +10,12 @@ lifespan: what it uses is built by the first request. On its way in, a request p
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache, partial
+from itertools import chain
 
-from starlette.routing import Route, Router
+from starlette.routing import Match, Route, Router, compile_path
 from starlette.types import Message, Receive, Scope, Send
 
 from functions.api import docs, message
@@ -108,16 +109,34 @@ def _trimmed(scope: Scope) -> Scope:
 class _Resource:
     """What is at one path, by method."""
 
-    def __init__(self, by_method: Mapping[str, Respond]) -> None:
-        self._by_method = by_method
-        self._not_allowed = Answer(405, (("allow", ", ".join(by_method)),), b"")
+    def __init__(self, by_method: Mapping[str, Respond], allowed: Iterable[str]) -> None:
+        """Take the methods of the path, and those that are allowed there in all."""
+        self.by_method = by_method
+        self._not_allowed = Answer(405, (("allow", ", ".join(allowed)),), b"")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        respond = self._by_method.get(scope["method"])
+        respond = self.by_method.get(scope["method"])
         if respond is None:
             await send_answer(self._not_allowed, send)
             return
         await send_answer(await respond(Request(scope, receive, scope["path_params"])), send)
+
+
+class _Place(Route):
+    """A path that leaves the methods it has not itself to a more general one.
+
+    So there may be a message with the eventId `bulk-expunge`.
+    """
+
+    def __init__(self, path: str, resource: _Resource) -> None:
+        super().__init__(path, resource)
+        self._methods = resource.by_method
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        if match is Match.FULL and scope["method"] not in self._methods:
+            match = Match.PARTIAL
+        return match, found
 
 
 async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
@@ -146,14 +165,16 @@ def _pages() -> Iterator[tuple[str, Callable[[], Answer]]]:
         yield f"{docs.PATH}/{name}", partial(docs.asset, name)
 
 
-def _routes() -> Iterator[Route]:
+def _routes() -> Iterator[_Place]:
     by_path: defaultdict[str, dict[str, Respond]] = defaultdict(dict)
     for operation in OPERATIONS:
         by_path[PREFIX + operation.path][operation.method] = partial(answer, operation.carry_out, service)
     for path, make in _pages():
         by_path[path] = dict.fromkeys(("GET", "HEAD"), partial(_page, make))
-    for path, by_method in by_path.items():
-        yield Route(path, _Resource(by_method))
+    patterns = {path: compile_path(path)[0] for path in by_path}
+    for path in sorted(by_path, key=lambda path: path.count("{")):  # the general ones last
+        there = (by_path[other] for other, pattern in patterns.items() if pattern.match(path))
+        yield _Place(path, _Resource(by_path[path], dict.fromkeys(chain.from_iterable(there))))
 
 
 _router = Router(list(_routes()), redirect_slashes=False, default=_nowhere)

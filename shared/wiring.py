@@ -20,6 +20,7 @@ from shared.domain.errors import Unavailable
 from shared.domain.policy import Policy
 from shared.flows.accept import Accept
 from shared.flows.attempt import MakeAttempt
+from shared.flows.cancel import Cancel
 from shared.flows.catalogue import Catalogue
 from shared.flows.deliver import AttemptByHand, Deliver, Reattempt
 from shared.flows.directory import Directory
@@ -29,11 +30,15 @@ from shared.flows.in_turn import AttemptInTurn
 from shared.flows.management import SeededEventTypes
 from shared.flows.operational import OperationalWebhooks
 from shared.flows.policies import Policies
+from shared.flows.purge import Purge
+from shared.flows.recover import Recover
 from shared.flows.resend import SendAgain, SendExample
+from shared.flows.tasks import BeginTask, CarryOn
 from shared.flows.throttle import Throttle
 from shared.ports.answers import Answers
 from shared.ports.applications import Applications
 from shared.ports.attempts import Attempts
+from shared.ports.background_tasks import BackgroundTasks
 from shared.ports.clock import Clock
 from shared.ports.destinations import Destinations
 from shared.ports.dice import Dice
@@ -66,6 +71,7 @@ class Service:
     messages: Messages
     attempts: Attempts
     destinations: Destinations
+    background_tasks: BackgroundTasks
     answers: Answers
     queue: Queue
     consumer: Consumer
@@ -80,6 +86,8 @@ class Service:
     attempt_by_hand: AttemptByHand
     send_again: SendAgain
     send_example: SendExample
+    begin_task: BeginTask
+    carry_on: CarryOn
     sweep: Sweep
     retention: Retention
     store: SqliteStore
@@ -133,6 +141,7 @@ def compose(
     )
     throttle = Throttle(store.throttles, clock)
     attempt_in_turn = AttemptInTurn(make_attempt, throttle, store.queue, clock, dice, journal)
+    attempt_by_hand = AttemptByHand(directory, store.messages, store.attempts, attempt_in_turn, journal)
     return Service(
         settings=settings,
         clock=clock,
@@ -145,6 +154,7 @@ def compose(
         messages=store.messages,
         attempts=store.attempts,
         destinations=store.destinations,
+        background_tasks=store.background_tasks,
         answers=store.answers,
         queue=store.queue,
         consumer=store.queue,
@@ -166,10 +176,19 @@ def compose(
         deliver=Deliver(directory, store.messages, store.attempts, attempt_in_turn, journal),
         reattempt=Reattempt(directory, store.messages, store.attempts, attempt_in_turn, journal),
         erase=Erase(store.messages, store.attempts, journal),
-        attempt_by_hand=AttemptByHand(directory, store.messages, store.attempts, attempt_in_turn, journal),
+        attempt_by_hand=attempt_by_hand,
         send_again=SendAgain(store.messages, store.endpoints, store.queue, clock, dice),
         send_example=SendExample(event_types, store.endpoints, accept),
-        sweep=Sweep(store.outbox, store.queue, clock, journal),
+        begin_task=BeginTask(store.background_tasks, store.endpoints, clock, dice, journal),
+        carry_on=CarryOn(
+            store.background_tasks,
+            Recover(directory, store.destinations, attempt_by_hand),
+            Cancel(store.attempts, store.destinations),
+            Purge(store.messages),
+            clock,
+            journal,
+        ),
+        sweep=Sweep(store.outbox, store.background_tasks, store.queue, clock, journal),
         retention=Retention(store.messages, store.answers, clock, journal),
         store=store,
         sender=sender,

@@ -16,6 +16,7 @@ import msgspec
 from shared.domain import ids
 from shared.domain.application import Application
 from shared.domain.attempt import Attempt, Status, Trigger
+from shared.domain.background_task import BackgroundTask, Recovery
 from shared.domain.endpoint import Endpoint, SealedKey
 from shared.domain.event_type import EventType
 from shared.domain.message import DEFAULT_PAYLOAD_RETENTION, Message
@@ -181,6 +182,20 @@ def a_retry(attempt: Attempt, **changes: Any) -> Retry:  # noqa: ANN401 - as abo
         message_id=attempt.message_id,
         endpoint_id=attempt.endpoint_id,
         number=attempt.number + 1,
+    )
+    return msgspec.structs.replace(default, **changes)
+
+
+def a_task(**changes: Any) -> BackgroundTask:  # noqa: ANN401 - as above
+    """A recovery that was just begun."""
+    at = changes.get("asked_at", NOON)
+    default = BackgroundTask(
+        id=an_id(ids.BACKGROUND_TASK, at),
+        org_id=ORG,
+        app_id="app_1",
+        arguments=Recovery("ep_1", at - timedelta(days=1), at),
+        asked_at=at,
+        updated_at=at,
     )
     return msgspec.structs.replace(default, **changes)
 

@@ -5,6 +5,7 @@ The `where` of a refusal uses the contract's own words, which are not always the
 
 import re
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 import ada_url
@@ -14,6 +15,7 @@ from functions.api.errors import JSON_DECODE
 from shared.domain.endpoint import URL_SCHEMES
 from shared.domain.errors import Invalid
 from shared.domain.signature import parse_secret
+from shared.domain.timestamps import from_wire
 
 LIMITED_MAX_BYTES = 256
 METADATA_MAX_BYTES = 4096
@@ -198,6 +200,18 @@ def metadata(pairs: Metadata | None, *where: str) -> Metadata:
     if len(msgspec.json.encode(pairs)) > METADATA_MAX_BYTES:
         raise Invalid(where, f"metadata takes at most {METADATA_MAX_BYTES} bytes as JSON", JSON_DECODE)
     return pairs
+
+
+def instant(text: str, *where: str) -> datetime:
+    """Check an instant: RFC 3339, and the forms near it that `shared.domain.timestamps` reads.
+
+    Raises:
+        Invalid: It is not one.
+    """
+    try:
+        return from_wire(text)
+    except ValueError as wrong:
+        raise Invalid(where, str(wrong), JSON_DECODE) from wrong
 
 
 def channels(names: Iterable[str] | None, most: int) -> frozenset[str] | None:

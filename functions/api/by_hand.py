@@ -9,7 +9,7 @@ from functions.api.answers import NO_CONTENT, Answer, json_answer
 from functions.api.message import MessageOut, hidden
 from functions.api.operations import Access, Call, NoBody, operation
 from functions.api.queries import NoQuery
-from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE
+from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, TASKS_QUEUE
 
 
 class EmptyResponse(msgspec.Struct):
@@ -47,7 +47,7 @@ async def send_example(call: Call[NoQuery, EventExampleIn]) -> Answer:
 
 async def redrive(call: Call[NoQuery, NoBody]) -> Answer:
     """Have the work done that was given up because a part of ours was out of reach for too long."""
-    for queue in (DISPATCH_QUEUE, RETRY_QUEUE):
+    for queue in (DISPATCH_QUEUE, RETRY_QUEUE, TASKS_QUEUE):
         await call.service.queue.redrive(queue)
     return NO_CONTENT
 

@@ -34,6 +34,7 @@ _ABOUT_PARAMETERS = {
     "event_type_name": "The event type's name.",
     "msg_id": "The message's ID or event ID.",
     "attempt_id": "The attempt's ID.",
+    "task_id": "The background task's ID.",
 }
 _IDEMPOTENCY_KEY: JsonObject = {
     "name": "idempotency-key",

@@ -66,12 +66,6 @@ def _limit(text: str) -> int:
     return number
 
 
-def _order(text: str) -> str:
-    if text not in ("ascending", "descending"):
-        raise ValueError("write ascending or descending")
-    return text
-
-
 def one_of(*choices: int) -> Reads:
     """Reads one of a few numbers."""
 
@@ -80,6 +74,17 @@ def one_of(*choices: int) -> Reads:
         if number not in choices:
             raise ValueError(f"write one of {', '.join(map(str, choices))}")
         return number
+
+    return Reads(read)
+
+
+def word_of(*choices: str) -> Reads:
+    """Reads one of a few words."""
+
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"write {', '.join(choices[:-1])} or {choices[-1]}")
+        return text
 
     return Reads(read)
 
@@ -130,13 +135,18 @@ def _check_date_of(key: str) -> None:
 Flag = Annotated[bool, Reads(_flag)]
 Limit = Annotated[int, msgspec.Meta(ge=0, le=MAX_LIMIT), Reads(_limit)]
 At = Annotated[datetime, msgspec.Meta(extra_json_schema={"format": "date-time"}), Reads(from_wire)]
-Order = Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["ascending", "descending"]}), Reads(_order)]
+Order = Annotated[
+    str,
+    msgspec.Meta(extra_json_schema={"enum": ["ascending", "descending"]}),
+    word_of("ascending", "descending"),
+]
 Channel = Annotated[Limited, Reads(named("channel"))]
 Tag = Annotated[TagName, Reads(named("tag", broken_tag))]
 EventTypeNames = Annotated[frozenset[str], Reads(named("event_types"), many=True)]
 AppIterator = Annotated[str, _iterator(ids.APPLICATION, is_dated=False)]
 EndpointIterator = Annotated[str, _iterator(ids.ENDPOINT, is_dated=False)]
 MessageIterator = Annotated[str, _iterator(ids.MESSAGE, is_dated=True)]
+BackgroundTaskIterator = Annotated[str, _iterator(ids.BACKGROUND_TASK, is_dated=False)]
 AttemptIterator = Annotated[str, _iterator(ids.ATTEMPT, is_dated=True)]
 EventTypeIterator = Annotated[str, Reads(_event_type_iterator)]
 

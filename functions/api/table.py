@@ -4,6 +4,7 @@ from functions.api import (
     application,
     attempt,
     authentication,
+    background_task,
     by_hand,
     destination,
     endpoint,
@@ -13,6 +14,7 @@ from functions.api import (
     event_type,
     event_type_schedule,
     health,
+    many,
     message,
     operational_webhook,
     organization,
@@ -34,5 +36,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *by_hand.OPERATIONS,
     *destination.OPERATIONS,
     *operational_webhook.OPERATIONS,
+    *many.OPERATIONS,
+    *background_task.OPERATIONS,
     *health.OPERATIONS,
 )

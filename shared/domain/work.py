@@ -1,4 +1,4 @@
-"""Queued work: what travels in the queues `dispatch` and `retry`.
+"""Queued work: what travels in the queues `dispatch`, `retry` and `tasks`.
 
 The JSON form is versioned by `schema`, so that two releases can run side by side. Two kinds of work travel in
 the queue `retry`, and `kind` says which it is.
@@ -14,7 +14,8 @@ from shared.domain.throttle import Turn
 DISPATCH_QUEUE = "dispatch"
 RETRY_QUEUE = "retry"
 EVENTS_QUEUE = "events"
-QUEUES = (DISPATCH_QUEUE, RETRY_QUEUE, EVENTS_QUEUE)
+TASKS_QUEUE = "tasks"
+QUEUES = (DISPATCH_QUEUE, RETRY_QUEUE, EVENTS_QUEUE, TASKS_QUEUE)
 
 SCHEMA = 1
 INLINE_PAYLOAD_LIMIT_BYTES = 48 * 1024
@@ -90,14 +91,29 @@ class Resend(msgspec.Struct, frozen=True, tag_field="kind", tag="resend"):
 Again: TypeAlias = Retry | Resend
 """What travels in the queue `retry`."""
 
-Work = TypeVar("Work", Dispatch, Again)
+
+class TaskStep(msgspec.Struct, frozen=True):
+    """Work one page of a background task.
+
+    Attributes:
+        step: How many steps of the task must have been worked before; else this one is over.
+    """
+
+    org_id: str
+    task_id: str
+    step: int
+    schema: int = SCHEMA
+
+
+Work = TypeVar("Work", Dispatch, Again, TaskStep)
 
 _encoder = msgspec.json.Encoder()
 _dispatch_decoder = msgspec.json.Decoder(Dispatch)
 _again_decoder: msgspec.json.Decoder[Again] = msgspec.json.Decoder(Again)
+_step_decoder = msgspec.json.Decoder(TaskStep)
 
 
-def to_body(work: Dispatch | Again) -> bytes:
+def to_body(work: Dispatch | Again | TaskStep) -> bytes:
     """The work as the body of a queue message."""
     return _encoder.encode(work)
 
@@ -118,6 +134,15 @@ def again_from(body: bytes) -> Again:
         ValueError: The body is neither, or of a schema that this release does not know.
     """
     return _read(_again_decoder, body)
+
+
+def step_from(body: bytes) -> TaskStep:
+    """Read a step of a background task.
+
+    Raises:
+        ValueError: The body is none, or of a schema that this release does not know.
+    """
+    return _read(_step_decoder, body)
 
 
 def _read(decoder: msgspec.json.Decoder[Work], body: bytes) -> Work:

@@ -195,8 +195,16 @@ class AttemptByHand:
     attempt_in_turn: AttemptInTurn
     journal: Journal
 
-    async def __call__(self, resend: Resend) -> None:
+    async def __call__(self, resend: Resend, *, unless_arrived: bool = False) -> Status | None:
         """Make the attempt, or have it wait for its turn; safe to call again.
+
+        Args:
+            resend: The work.
+            unless_arrived: Make none if the message has arrived at the endpoint before.
+
+        Returns:
+            What came of it, now or when it was made; SUCCESS if the message had arrived before; PENDING if it
+            waits; None if there was nothing to send, or nobody to send it to.
 
         Raises:
             Unavailable: A store or queue of ours is out of reach; calling again goes on where this ended.
@@ -204,19 +212,22 @@ class AttemptByHand:
         target = await _target(self.directory, resend)
         if target is None or target.endpoint.disabled:
             self._skip(resend, "the endpoint or its application was removed, or it was disabled")
-            return
+            return None
         try:
             message = await self.messages.get(resend.app_id, resend.message_id)
         except Unknown:
             self._skip(resend, "the message was removed")
-            return
+            return None
         if message.payload is None:
             self._skip(resend, "the payload is gone")
-            return
+            return None
         recorded = await self.attempts.at_endpoint(resend.message_id, resend.endpoint_id)
         done = [attempt for attempt in recorded if attempt.id == resend.attempt_id]
-        if done:
-            is_settled = done[0].status is Status.SUCCESS
+        if unless_arrived and any(attempt.status is Status.SUCCESS for attempt in recorded):
+            status, is_settled = Status.SUCCESS, True
+        elif done:
+            status = done[0].status
+            is_settled = status is Status.SUCCESS
         else:
             parcel = Parcel(
                 message.id,
@@ -231,9 +242,14 @@ class AttemptByHand:
                 turn=resend.turn,
                 rests=resend.rests,
             )
-            is_settled = await self.attempt_in_turn(parcel) not in (Verdict.RETRY, None)
+            verdict = await self.attempt_in_turn(parcel)
+            if verdict is None:
+                return Status.PENDING
+            status = Status.SUCCESS if verdict.is_success else Status.FAIL
+            is_settled = verdict is not Verdict.RETRY
         if is_settled:
             await self.attempts.end_chain(resend.message_id, resend.endpoint_id)
+        return status
 
     def _skip(self, resend: Resend, why: str) -> None:
         self.journal.note(

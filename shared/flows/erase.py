@@ -1,5 +1,6 @@
 """Erasing what a message or an attempt says, while both stay in view."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from shared.domain.application import Application
@@ -24,6 +25,12 @@ class Erase:
         """
         await self.messages.erase_payload(application.id, key)
         self.journal.note("payload.erased", app_id=application.id, message=key)
+
+    async def payloads(self, application: Application, keys: Collection[str]) -> Collection[str]:
+        """Erase the payloads of some messages, by id or eventId; answer those that the application has."""
+        found = await self.messages.erase_several(application.id, keys)
+        self.journal.note("payloads.erased", app_id=application.id, messages=len(found))
+        return found
 
     async def response(self, application: Application, message_key: str, attempt_id: str) -> None:
         """Erase what a receiver answered.

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from shared.domain.background_task import restarted
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Retry, to_body
 from shared.ports.answers import Answers
+from shared.ports.background_tasks import BackgroundTasks
 from shared.ports.clock import Clock
 from shared.ports.journal import Journal
 from shared.ports.messages import Messages
@@ -13,6 +15,9 @@ from shared.ports.queue import Queue
 
 STRANDED_AFTER = timedelta(minutes=2)
 """Work that is recorded this long without a trace of having been queued is queued again."""
+
+STALLED_AFTER = timedelta(minutes=15)
+"""A background task that runs and has not advanced for this long goes on. Much longer than a step takes."""
 
 SWEEP_LIMIT = 500
 BATCH = 500
@@ -31,16 +36,20 @@ class Sweep:
     """
 
     outbox: Outbox
+    background_tasks: BackgroundTasks
     queue: Queue
     clock: Clock
     journal: Journal
 
     async def __call__(self) -> int:
-        """Queue up to `SWEEP_LIMIT` pieces of unfinished work; say how many.
+        """Queue up to `SWEEP_LIMIT` pieces of unfinished work, and as many steps of tasks; say how many.
 
         Raises:
             Unavailable: A store or queue of ours is out of reach; the next run goes on.
         """
+        return await self._work() + await self._tasks()
+
+    async def _work(self) -> int:
         before = self.clock.now() - STRANDED_AFTER
         unfinished = await self.outbox.unfinished(before=before, limit=SWEEP_LIMIT)
         for work in unfinished:
@@ -48,6 +57,14 @@ class Sweep:
             await self.queue.send(queue, to_body(work))
             self.journal.note("work.swept", queue=queue, message_id=work.message_id)
         return len(unfinished)
+
+    async def _tasks(self) -> int:
+        now = self.clock.now()
+        stalled = await self.background_tasks.stalled(before=now - STALLED_AFTER, limit=SWEEP_LIMIT)
+        for task in stalled:
+            if await self.background_tasks.advance(task, restarted(task, now)):
+                self.journal.note("task.restarted", app_id=task.app_id, task_id=task.id, step=task.step)
+        return len(stalled)
 
 
 @dataclass(frozen=True)

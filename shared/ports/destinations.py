@@ -1,6 +1,6 @@
 """Messages and the endpoints that they were attempted at."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,6 +44,22 @@ class Destinations(Protocol):
         They come in the scan's order, one more than its limit. The status shown is the filter's; without one
         it is SENDING if a retry follows, else that of the newest attempt.
         """
+        ...
+
+    async def standing_at(
+        self, app_id: str, endpoint_id: str, scan: Scan, among: Collection[Status]
+    ) -> Sequence[str]:
+        """Read the ids of the messages that stand in one of some ways at an endpoint.
+
+        How a message stands is what `AttemptedMessageFilter.status` says. They come in the scan's order, one
+        more than its limit.
+        """
+        ...
+
+    async def count_standing_at(
+        self, app_id: str, endpoint_id: str, scan: Scan, among: Collection[Status]
+    ) -> int:
+        """How many messages `standing_at` would find in the scan's range, whatever its limit."""
         ...
 
     async def of_message(self, app_id: str, message_id: str, scan: Scan) -> Sequence[Destination]:

@@ -66,6 +66,10 @@ class Messages(Protocol):
         """
         ...
 
+    async def erase_several(self, app_id: str, keys: Collection[str]) -> Collection[str]:
+        """Erase payloads by id or eventId, as `erase_payload` does; answer which of the keys there are."""
+        ...
+
     async def erase_payloads(self, *, expired_at: datetime, limit: int) -> int:
         """Erase up to `limit` payloads that had expired by an instant; say how many."""
         ...

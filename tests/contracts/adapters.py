@@ -17,6 +17,7 @@ from shared.adapters.telemetry.lines import JsonLines
 from shared.ports.answers import Answers
 from shared.ports.applications import Applications
 from shared.ports.attempts import Attempts
+from shared.ports.background_tasks import BackgroundTasks
 from shared.ports.clock import Clock
 from shared.ports.destinations import Destinations
 from shared.ports.dice import Dice
@@ -51,6 +52,7 @@ class Stores:
     messages: Messages
     attempts: Attempts
     destinations: Destinations
+    background_tasks: BackgroundTasks
     answers: Answers
     outbox: Outbox
     throttles: Throttles
@@ -79,6 +81,7 @@ async def sqlite(folder: Path, clock: MovedClock) -> Stores:
         messages=store.messages,
         attempts=store.attempts,
         destinations=store.destinations,
+        background_tasks=store.background_tasks,
         answers=store.answers,
         outbox=store.outbox,
         throttles=store.throttles,

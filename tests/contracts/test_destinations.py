@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from shared.domain.attempt import Attempt, Status, Trigger
 from shared.domain.errors import Unavailable
+from shared.domain.message import Message
 from shared.domain.paging import Scan
 from shared.ports.destinations import AttemptedMessageFilter
 from tests.clock import NOON, MovedClock
@@ -203,8 +204,36 @@ async def test_a_scan_reads_its_range_in_its_order_and_one_more_than_its_limit(
     assert [row.message.id for row in rows] == expected(wanted, scan)
 
 
+@pytest.mark.parametrize(
+    ("among", "standing"),
+    [
+        ({Status.FAIL, Status.SENDING}, [GIVEN_UP, UNDER_WAY, PRESSED]),
+        ({Status.SENDING}, [UNDER_WAY, PRESSED]),
+        ({Status.SUCCESS}, [DELIVERED, RECOVERED, SENT_AGAIN_IN_VAIN]),
+        (set(), []),
+    ],
+)
+async def test_the_messages_that_stand_in_some_way_are_found_and_counted(
+    stores: Stores, among: set[Status], standing: list[Message]
+) -> None:
+    await recorded(stores, *attempts())
+    ids = [message.id for message in standing]
+    where = (ACME.id, ENDPOINT.id)
+    assert list(await stores.destinations.standing_at(*where, EVERYTHING, among)) == ids
+    assert await stores.destinations.count_standing_at(*where, EVERYTHING, among) == len(ids)
+
+    rest = Scan(ids[0] if ids else None, None, descending=True, limit=1)
+    assert list(await stores.destinations.standing_at(*where, rest, among)) == ids[:0:-1][:2]
+    assert await stores.destinations.count_standing_at(*where, rest, among) == len(ids[1:])
+
+
 async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
     await stores.close()
+    where = (ACME.id, ENDPOINT.id, EVERYTHING, {Status.FAIL})
+    with pytest.raises(Unavailable):
+        await stores.destinations.standing_at(*where)
+    with pytest.raises(Unavailable):
+        await stores.destinations.count_standing_at(*where)
     with pytest.raises(Unavailable):
         await stores.destinations.messages_at(ACME.id, ENDPOINT.id, EVERYTHING, ANY)
     with pytest.raises(Unavailable):

@@ -206,6 +206,24 @@ async def test_one_payload_can_be_erased_and_the_message_stays(stores: Stores, k
     assert list(await stores.messages.scan(ACME.id, EVERYTHING, ANY)) == [erased, other]
 
 
+async def test_several_payloads_are_erased_at_once(stores: Stores) -> None:
+    by_id, by_event_id, kept = a_message(ACME), a_message(ACME, event_id="evt-1"), a_message(ACME)
+    others = a_message(OTHER)
+    await accepted(stores, by_id, by_event_id, kept, others)
+
+    keys = {by_id.id, "evt-1", "msg_none", others.id}
+    for _ in range(2):
+        assert set(await stores.messages.erase_several(ACME.id, keys)) == {by_id.id, "evt-1"}
+    assert set(await stores.messages.erase_several(ACME.id, [])) == set()
+
+    assert [message.payload for message in await stores.messages.scan(ACME.id, EVERYTHING, ANY)] == [
+        None,
+        None,
+        kept.payload,
+    ]
+    assert await stores.messages.get(OTHER.id, others.id) == others
+
+
 async def test_an_erased_payload_does_not_travel_any_more(stores: Stores) -> None:
     """What waits for a consumer at that moment is handed over without it, also by another process."""
     message = a_message(ACME)
@@ -237,5 +255,7 @@ async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
         await stores.messages.get(ACME.id, "msg_1")
     with pytest.raises(Unavailable):
         await stores.messages.erase_payload(ACME.id, "msg_1")
+    with pytest.raises(Unavailable):
+        await stores.messages.erase_several(ACME.id, ["msg_1"])
     with pytest.raises(Unavailable):
         await stores.messages.scan(ACME.id, EVERYTHING, ANY)

@@ -4,12 +4,23 @@ import pytest
 from msgspec import structs
 
 from shared.domain.throttle import Turn
-from shared.domain.work import SCHEMA, Dispatch, Resend, Retry, again_from, dispatch_from, to_body
+from shared.domain.work import (
+    SCHEMA,
+    Dispatch,
+    Resend,
+    Retry,
+    TaskStep,
+    again_from,
+    dispatch_from,
+    step_from,
+    to_body,
+)
 from tests.clock import NOON
 
 DISPATCH = Dispatch("org_1", "app_1", "msg_1", "order.paid", frozenset({"eu"}), '{"a": 1}')
 RETRY = Retry("org_1", "app_1", "msg_1", "ep_1", number=2)
 RESEND = Resend("org_1", "app_1", "msg_1", "ep_1", "atmpt_1", NOON)
+STEP = TaskStep("org_1", "qtask_1", step=3)
 
 
 def test_work_reads_back_as_it_was_written() -> None:
@@ -18,6 +29,7 @@ def test_work_reads_back_as_it_was_written() -> None:
     assert again_from(to_body(RESEND)) == RESEND
     waiting = structs.replace(RETRY, turn=Turn(NOON, "ep_1@50"))
     assert again_from(to_body(waiting)) == waiting
+    assert step_from(to_body(STEP)) == STEP
 
 
 def test_the_queued_form_is_what_other_releases_read() -> None:
@@ -30,6 +42,7 @@ def test_the_queued_form_is_what_other_releases_read() -> None:
         b'{"kind":"resend","org_id":"org_1","app_id":"app_1","message_id":"msg_1","endpoint_id":"ep_1",'
         b'"attempt_id":"atmpt_1","asked_at":"2026-11-24T12:00:00Z","turn":null,"rests":0,"schema":1}'
     )
+    assert to_body(STEP) == b'{"org_id":"org_1","task_id":"qtask_1","step":3,"schema":1}'
 
 
 def test_fields_of_a_later_release_are_passed_over() -> None:

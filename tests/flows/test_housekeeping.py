@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.domain.application import Application
-from shared.domain.work import Dispatch, Retry
-from shared.flows.housekeeping import STRANDED_AFTER, Retention, Sweep
+from shared.domain.background_task import TaskStatus
+from shared.domain.work import TASKS_QUEUE, Dispatch, Retry
+from shared.flows.housekeeping import STALLED_AFTER, STRANDED_AFTER, Retention, Sweep
 from shared.ports.outbox import Outbox
 from tests.flows.walk import Walk
 from tests.makers import a_failed_attempt, an_answer
@@ -62,6 +63,25 @@ async def test_one_database_leaves_nothing_to_sweep(walk: Walk, application: App
     await walk.accepts(application)
     walk.clock.move(timedelta(hours=1))
     assert await walk.service.sweep() == 0
+
+
+async def test_a_task_that_has_come_to_a_standstill_goes_on(walk: Walk, application: Application) -> None:
+    """Its step was lost between two services, or was put aside while the store was out of reach."""
+    message = await walk.posts(application)
+    task = await walk.service.begin_task.purge(application)
+    (lost,) = await walk.takes(TASKS_QUEUE)
+    await walk.service.consumer.complete(lost)
+
+    walk.clock.move(STALLED_AFTER)
+    assert await walk.service.sweep() == 0
+    walk.clock.move(timedelta(seconds=1))
+    assert (await walk.service.sweep(), await walk.service.sweep()) == (1, 0)
+    await walk.does(replace(lost, sequence=-1))  # it turns up after all, and is over
+    await walk.works()
+
+    assert (await walk.service.background_tasks.get(task.org_id, task.id)).status is TaskStatus.FINISHED
+    assert (await walk.service.messages.get(application.id, message.id)).payload is None
+    assert len(walk.journal.of("task.restarted")) == 1
 
 
 async def test_payloads_go_when_their_time_is_over_and_messages_stay(

@@ -22,7 +22,15 @@ from shared.domain.errors import Unavailable
 from shared.domain.message import Message, NewMessage
 from shared.domain.paging import TimeQuery, scan_by_time
 from shared.domain.verdict import Answer, Failure
-from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Resend, again_from, dispatch_from
+from shared.domain.work import (
+    DISPATCH_QUEUE,
+    RETRY_QUEUE,
+    TASKS_QUEUE,
+    Resend,
+    again_from,
+    dispatch_from,
+    step_from,
+)
 from shared.ports.attempts import AttemptFilter
 from shared.ports.journal import Fact
 from shared.ports.queue import Delivery
@@ -175,7 +183,8 @@ class Walk:
     async def works(self) -> None:
         """Do what is queued and due, until nothing is; what fails is handed over again at once."""
         await self.service.operational.settled()
-        while taken := [*await self.takes(DISPATCH_QUEUE), *await self.takes(RETRY_QUEUE)]:
+        queues = (DISPATCH_QUEUE, RETRY_QUEUE, TASKS_QUEUE)
+        while taken := [delivery for queue in queues for delivery in await self.takes(queue)]:
             for delivery in taken:
                 await self.does(delivery)
             await self.service.operational.settled()
@@ -191,6 +200,8 @@ class Walk:
         try:
             if delivery.queue == DISPATCH_QUEUE:
                 await self.service.deliver(dispatch_from(delivery.body), delivery_count=count)
+            elif delivery.queue == TASKS_QUEUE:
+                await self.service.carry_on(step_from(delivery.body))
             elif isinstance(work := again_from(delivery.body), Resend):
                 await self.service.attempt_by_hand(work)
             else:

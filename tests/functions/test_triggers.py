@@ -119,7 +119,7 @@ async def test_dispatches_and_retries_lead_to_attempts(walk: Walk, application: 
     assert walk.receiver.got == [message.id, message.id]
 
 
-@pytest.mark.parametrize("queue", ["dispatch", "retry"])
+@pytest.mark.parametrize("queue", ["dispatch", "retry", "tasks"])
 async def test_work_that_nobody_understands_is_handed_back(walk: Walk, queue: str) -> None:
     """The host puts it aside after the tenth time, with this error as the reason."""
     with pytest.raises(ValueError, match="not queued work of ours"):
@@ -149,6 +149,7 @@ def test_the_platform_sees_the_same_bindings() -> None:
         "events": "events",
         "dispatch": "dispatch",
         "retry": "retry",
+        "tasks": "tasks",
         "sweep": "0 * * * * *",
         "retention": "0 */5 * * * *",
     }

@@ -159,6 +159,7 @@ def test_every_function_of_this_program_is_driven() -> None:
         "dispatch": ["dispatch"],
         "events": ["events"],
         "retry": ["retry"],
+        "tasks": ["tasks"],
         "0 * * * * *": ["sweep"],
         "0 */5 * * * *": ["retention"],
     }

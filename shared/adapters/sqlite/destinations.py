@@ -1,7 +1,7 @@
 """Messages and the endpoints that they were attempted at, on SQLite."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from shared.adapters.sqlite import attempts, columns, endpoints, messages
@@ -53,6 +53,29 @@ class SqliteDestinations:
                     )
                     for message in messages.read(connection, app_id, newest, payloads_at=now)
                 ]
+
+        return await self._readers.run(look)
+
+    async def standing_at(
+        self, app_id: str, endpoint_id: str, scan: Scan, among: Collection[Status]
+    ) -> Sequence[str]:
+        del app_id  # every application's are in one file
+
+        def look(connection: sqlite3.Connection) -> Sequence[str]:
+            with one_moment(connection):
+                found = _BY_ENDPOINT.read(connection, (endpoint_id,), (None, among), scan)
+                return [message_id for message_id, _ in found]
+
+        return await self._readers.run(look)
+
+    async def count_standing_at(
+        self, app_id: str, endpoint_id: str, scan: Scan, among: Collection[Status]
+    ) -> int:
+        del app_id  # as above
+
+        def look(connection: sqlite3.Connection) -> int:
+            with one_moment(connection):
+                return _BY_ENDPOINT.count(connection, (endpoint_id,), (None, among), scan)
 
         return await self._readers.run(look)
 

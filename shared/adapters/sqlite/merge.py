@@ -68,6 +68,16 @@ class Ranges:
         rows = merge(*ranges, key=itemgetter(0), reverse=scan.descending)
         return list(islice(_each_once(rows), scan.limit + 1))
 
+    def count(self, connection: sqlite3.Connection, owner: Row, wanted: Sequence[Wanted], scan: Scan) -> int:
+        """Count the rows in the range of a scan; the arguments are those of `read`."""
+        condition, parameters = columns.within(scan, self.key)
+        sql = f"SELECT count(*) {self._of((*self.owner, *self.facets))}{condition}"
+        # Range by range: nothing is read but the part of the index that is counted.
+        combinations = list(self.combinations(connection, owner, wanted))
+        return sum(
+            connection.execute(sql, (*owner, *facets, *parameters)).fetchone()[0] for facets in combinations
+        )
+
     def combinations(
         self, connection: sqlite3.Connection, owner: Row, wanted: Sequence[Wanted]
     ) -> Iterator[tuple[Any, ...]]:

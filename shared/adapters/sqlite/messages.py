@@ -82,16 +82,14 @@ class SqliteMessages:
         return await self._readers.run(look)
 
     async def erase_payload(self, app_id: str, key: str) -> None:
-        def erase(connection: sqlite3.Connection) -> None:
-            for column in ("id", "event_id"):
-                sql = f"SELECT content FROM message WHERE app_id = ? AND {column} = ?"
-                row = connection.execute(sql, (app_id, key)).fetchone()
-                if row is not None:
-                    connection.execute("DELETE FROM content WHERE seq = ?", row)
-                    return
+        if not await self.erase_several(app_id, [key]):
             raise Unknown("message", key)
 
-        await self._writer.run(erase)
+    async def erase_several(self, app_id: str, keys: Collection[str]) -> Collection[str]:
+        def erase(connection: sqlite3.Connection) -> Collection[str]:
+            return [key for key in keys if _erase(connection, app_id, key)]
+
+        return await self._writer.run(erase)
 
     async def erase_payloads(self, *, expired_at: datetime, limit: int) -> int:
         def erase(connection: sqlite3.Connection) -> int:
@@ -102,6 +100,17 @@ class SqliteMessages:
             ).rowcount
 
         return await self._writer.run(erase)
+
+
+def _erase(connection: sqlite3.Connection, app_id: str, key: str) -> bool:
+    """Erase the payload of a message by id or eventId; say False if there is no such message."""
+    for column in ("id", "event_id"):
+        sql = f"SELECT content FROM message WHERE app_id = ? AND {column} = ?"
+        row = connection.execute(sql, (app_id, key)).fetchone()
+        if row is not None:
+            connection.execute("DELETE FROM content WHERE seq = ?", row)
+            return True
+    return False
 
 
 def read(

@@ -129,6 +129,15 @@ CREATE INDEX dead_letter_queue ON dead_letter (queue, place);
 -- Until when the turns of a line are taken.
 CREATE TABLE throttle (line TEXT PRIMARY KEY, free_at INTEGER NOT NULL) WITHOUT ROWID;
 
+CREATE TABLE background_task (
+    org_id TEXT NOT NULL, id TEXT NOT NULL, app_id TEXT NOT NULL, name TEXT NOT NULL, arguments TEXT NOT NULL,
+    asked_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, status TEXT NOT NULL, step INTEGER NOT NULL,
+    page TEXT NOT NULL, done INTEGER NOT NULL, failed INTEGER NOT NULL, total INTEGER, why TEXT,
+    finished_at INTEGER,
+    PRIMARY KEY (org_id, id)
+) WITHOUT ROWID;
+CREATE INDEX background_task_running ON background_task (updated_at) WHERE status = 'running';
+
 CREATE TABLE pulse (one INTEGER PRIMARY KEY CHECK (one = 1), beats INTEGER NOT NULL);
 INSERT INTO pulse VALUES (1, 0);
 """

@@ -11,6 +11,7 @@ from shared.adapters.sqlite import connections, schema, throttles, work
 from shared.adapters.sqlite.answers import SqliteAnswers
 from shared.adapters.sqlite.applications import SqliteApplications
 from shared.adapters.sqlite.attempts import SqliteAttempts
+from shared.adapters.sqlite.background_tasks import SqliteBackgroundTasks
 from shared.adapters.sqlite.destinations import SqliteDestinations
 from shared.adapters.sqlite.endpoints import SqliteEndpoints
 from shared.adapters.sqlite.errors import CannotOpen
@@ -42,6 +43,7 @@ class SqliteStore:
     messages: SqliteMessages
     attempts: SqliteAttempts
     destinations: SqliteDestinations
+    background_tasks: SqliteBackgroundTasks
     answers: SqliteAnswers
     outbox: SqliteOutbox
     throttles: SqliteThrottles
@@ -111,6 +113,7 @@ class SqliteStore:
             messages=SqliteMessages(writer, readers, clock),
             attempts=SqliteAttempts(writer, readers),
             destinations=SqliteDestinations(readers, clock),
+            background_tasks=SqliteBackgroundTasks(writer, readers, lines, clock),
             answers=SqliteAnswers(writer),
             outbox=SqliteOutbox(writer, lines, clock, contents),
             throttles=SqliteThrottles(writer, turns_kept),

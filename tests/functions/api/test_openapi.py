@@ -15,6 +15,7 @@ from tests.functions.api.client import Client
 
 WITHOUT_A_METHOD = {
     "v1.authentication.whoami",
+    "v1.endpoint.cancel-messages",
     "v1.event-type.get-retry-schedule",
     "v1.event-type.update-retry-schedule",
     "v1.health.head",
@@ -26,6 +27,7 @@ WITHOUT_A_METHOD = {
     "v1.organization.update-settings",
 }
 OUR_OWN_SHAPES = {
+    "CancelMessagesOut",
     "HTTPValidationError",
     "HealthReport",
     "HealthStatus",

@@ -44,6 +44,7 @@ async def plain_round(url: str, token: str, receiver: str) -> Steps:
         await event_types(ask)
         await signatures(ask, receiver)
         await old_lists(ask)
+        await many(ask)
         await operations(ask)
     return ask.steps
 
@@ -78,6 +79,12 @@ async def old_lists(ask: Plain) -> None:
         lambda: ask("GET /app/acme/msg/one/attempt"), until=lambda found: len(found.body["data"]) == 2
     )
     await ask("GET /app/acme/msg/one/endpoint/pair/attempt")
+
+
+async def many(ask: Plain) -> None:
+    await ask("POST /app/acme/endpoint/pair/cancel-msgs")
+    await ask("POST /app/acme/msg/expunge-all-contents")
+    await ask("POST /app/acme/msg/bulk-expunge", {"ids": ["one", "none"]})
 
 
 async def operations(ask: Plain) -> None:

@@ -28,6 +28,7 @@ REFUSALS: Mapping[str, tuple[int, str, str]] = {
     "attempt.get: unknown": (404, "not_found", "Message not found"),
     "endpoint.create: taken": (409, "conflict", "A conflict has occurred"),
     "endpoint.get: gone": (404, "not_found", "Entity not found"),
+    "endpoint.recover: unknown": (404, "not_found", "Entity not found"),
     "event_type.create: taken": (409, "event_type_exists", "An event_type with this name already exists"),
     "message.create: no application": (404, "not_found", "Application not found"),
     "message.create: taken": (409, "conflict", "A conflict has occurred"),
@@ -47,6 +48,10 @@ INVALID: Mapping[str, tuple[list[str], str]] = {
     "endpoint.create: unknown type": (
         ["body", "eventTypes"],
         "The following event types don't exist: no.such",
+    ),
+    "endpoint.recover: too long ago": (
+        ["body", "since"],
+        "Cannot recover more than 14 days of messages",
     ),
     "endpoint.set_headers: forbidden": (
         ["body", "headers", "Content-Length"],
@@ -163,6 +168,18 @@ def test_a_list_counts_what_a_message_went_through(client: Client, evidence: Evi
     assert {name: steps["endpoint.get_stats"][name] for name in ("success", "fail")} == {
         "success": 3, "fail": 0,
     }  # fmt: skip
+
+
+def test_a_task_tells_how_far_it_is(client: Client, evidence: Evidence) -> None:
+    steps = evidence.steps(client)
+    recovery, purge = steps["background_task.get"], steps["background_task.get: purge"]
+
+    assert steps["endpoint.recover"]["id"] == recovery["id"]
+    assert {name: recovery["data"][name] for name in ("total", "done", "failed")} == {
+        "total": 3, "done": 3, "failed": 3,
+    }  # fmt: skip
+    assert purge["data"]["messagesPurged"] == 4
+    assert steps["background_task.list"]["data"] == [purge, recovery]
 
 
 def without(steps: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:

@@ -262,6 +262,28 @@ async function operationalWebhooks() {
   await step("operational.get: gone", () => endpoint.get("ops"));
 }
 
+async function many() {
+  const { backgroundTask, endpoint, message } = svix;
+  const hoursAgo = (hours) => ({ since: new Date(Date.now() - hours * 3_600_000) });
+  const ended = ({ id }) =>
+    until(
+      () => backgroundTask.get(id),
+      ({ status }) => status !== "running",
+    );
+  const task = await step("endpoint.recover", () => endpoint.recover("acme", "failing", hoursAgo(1)));
+  await step("background_task.get", () => ended(task));
+  await step("endpoint.recover: unknown", () => endpoint.recover("acme", "unknown", hoursAgo(1)));
+  await step("endpoint.recover: too long ago", () =>
+    endpoint.recover("acme", "failing", hoursAgo(14 * 24 + 1)),
+  );
+  await step("message.precheck", () =>
+    message.precheck("acme", { eventType: "order.paid", channels: ["eu"] }),
+  );
+  const purge = await message.expungeAllContents("acme");
+  await step("background_task.get: purge", () => ended(purge));
+  await step("background_task.list", () => backgroundTask.list());
+}
+
 /** What only the oldest have. */
 async function longAgo() {
   const { authentication } = svix;
@@ -280,8 +302,8 @@ async function farewell() {
 }
 
 const parts = [
-  health, applications, eventTypes, endpoints, secretsAndHeaders, messages, lostAnswers, attempts, byHand, portal,
-  operationalWebhooks, longAgo, farewell,
+  health, applications, eventTypes, endpoints, secretsAndHeaders, messages, lostAnswers, attempts, byHand, many,
+  portal, operationalWebhooks, longAgo, farewell,
 ];
 for (const part of parts) await part();
 console.log(JSON.stringify(steps));

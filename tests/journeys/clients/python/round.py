@@ -9,7 +9,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from time import monotonic
 from typing import Any, Protocol
@@ -314,6 +314,25 @@ def operational_webhooks(on: Round) -> None:
     step("operational.get: gone", endpoint.get, "ops")
 
 
+def many(on: Round) -> None:
+    step, svix = on.step, on.svix
+    since = datetime.now(UTC) - timedelta(hours=1)
+    recover = svix.endpoint.recover
+    task = step("endpoint.recover", recover, "acme", "failing", sdk.RecoverIn(since=since))
+
+    def ended(task: Any) -> Any:  # noqa: ANN401
+        return until(lambda: svix.background_task.get(task.id), lambda task: task.status != "running")
+
+    step("background_task.get", ended, task)
+    step("endpoint.recover: unknown", recover, "acme", "unknown", sdk.RecoverIn(since=since))
+    too_long_ago = sdk.RecoverIn(since=since - timedelta(days=14))
+    step("endpoint.recover: too long ago", recover, "acme", "failing", too_long_ago)
+    asked = sdk.MessagePrecheckIn(event_type="order.paid", channels=["eu"])
+    step("message.precheck", svix.message.precheck, "acme", asked)
+    step("background_task.get: purge", ended, svix.message.expunge_all_contents("acme"))
+    step("background_task.list", svix.background_task.list)
+
+
 def long_ago(on: Round) -> None:
     """What only the oldest have."""
     authentication = on.svix.authentication
@@ -337,7 +356,7 @@ def health(on: Round) -> None:
 
 PARTS = (
     health, applications, event_types, endpoints, secrets_and_headers, messages, lost_answers, attempts,
-    by_hand, portal, operational_webhooks, long_ago, farewell,
+    by_hand, many, portal, operational_webhooks, long_ago, farewell,
 )  # fmt: skip
 
 

@@ -1,0 +1,191 @@
+"""Background tasks: how far what was asked for has come."""
+
+from dataclasses import replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from functions.api import atoms
+from functions.api.answers import Answer, json_answer
+from functions.api.operations import Access, Call, NoBody, operation
+from functions.api.queries import BackgroundTaskIterator, Limit, NoQuery, Order, word_of
+from functions.api.shapes import ListResponse, list_answer
+from shared.domain import ids
+from shared.domain.background_task import (
+    BackgroundTask,
+    Cancellation,
+    Erasure,
+    Recovery,
+    TaskName,
+    TaskStatus,
+)
+from shared.domain.paging import DEFAULT_LIMIT, WINDOW, Scan, page_of, scan_by_key
+from shared.domain.timestamps import to_wire
+from shared.ports.background_tasks import BackgroundTaskFilter
+
+
+class BackgroundTaskStatus(StrEnum):
+    """How far a task is."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+class BackgroundTaskType(StrEnum):
+    """What a task does. Clients know all of these but the last; not every one is begun here."""
+
+    ENDPOINT_REPLAY = "endpoint.replay"
+    ENDPOINT_RECOVER = "endpoint.recover"
+    APPLICATION_STATS = "application.stats"
+    MESSAGE_BROADCAST = "message.broadcast"
+    SDK_GENERATE = "sdk.generate"
+    EVENT_TYPE_AGGREGATE = "event-type.aggregate"
+    APPLICATION_PURGE_CONTENT = "application.purge_content"
+    ENDPOINT_BULK_REPLAY = "endpoint.bulk-replay"
+    ENDPOINT_CANCEL_MSGS = "endpoint.cancel-msgs"
+
+
+SHOWN_UNASKED = frozenset(TaskName) - {TaskName.CANCEL}
+"""SDKs refuse a whole list for one type in it that they do not know."""
+
+StatusName = Annotated[
+    str, msgspec.Meta(extra_json_schema={"enum": list(BackgroundTaskStatus)}), word_of(*BackgroundTaskStatus)
+]
+TypeName = Annotated[
+    str, msgspec.Meta(extra_json_schema={"enum": list(BackgroundTaskType)}), word_of(*BackgroundTaskType)
+]
+TaskId = Annotated[str, msgspec.Meta(extra_json_schema={"example": "qtask_1srOrx2ZWZBpBUvZwXKQmoEYga2"})]
+
+
+class TaskOut(msgspec.Struct, kw_only=True, rename="camel"):
+    """A background task that was begun."""
+
+    id: TaskId
+    status: BackgroundTaskStatus
+    task: BackgroundTaskType
+    updated_at: atoms.Instant
+
+
+class BackgroundTaskOut(TaskOut, kw_only=True, rename="camel"):
+    """A background task.
+
+    Attributes:
+        data: What it is about (`appId`, `endpointId`, `since`, `until`), how many messages it has gone
+            through (`done`, `messagesPurged`), with how many it came to nothing (`failed`), how many there
+            were at the beginning if that was counted (`total`), when it began and ended (`startedAt`,
+            `finishedAt`), and `why` it failed.
+    """
+
+    data: dict[str, Any]
+
+
+class ListResponseBackgroundTaskOut(ListResponse[BackgroundTaskOut]):
+    """One page of background tasks."""
+
+
+class TasksQuery(msgspec.Struct, frozen=True):
+    """Which tasks to list; the newest first unless asked otherwise.
+
+    Attributes:
+        task: Only tasks of this type. Without it, `endpoint.cancel-msgs` is left out, which SDKs do not know.
+    """
+
+    status: StatusName | None = None
+    task: TypeName | None = None
+    limit: Limit = DEFAULT_LIMIT
+    iterator: BackgroundTaskIterator | None = None
+    order: Order = "descending"
+
+    @property
+    def only(self) -> BackgroundTaskFilter:
+        """The part that is a filter."""
+        names = SHOWN_UNASKED
+        if self.task is not None:
+            names = frozenset(name for name in TaskName if name == self.task)
+        return BackgroundTaskFilter(None if self.status is None else TaskStatus(self.status), names)
+
+    def scan(self, now: datetime) -> Scan:
+        """The part that says where in the list of the last 90 days."""
+        scan = scan_by_key(self.limit, self.iterator, descending=self.order == "descending")
+        oldest = ids.start_id(ids.BACKGROUND_TASK, now - WINDOW)
+        return replace(scan, above=max(scan.above or "", oldest))
+
+
+Out = TypeVar("Out", bound=TaskOut)
+
+
+async def list_all(call: Call[TasksQuery, NoBody]) -> Answer:
+    """List the background tasks of the last 90 days."""
+    service, query = call.service, call.query
+    scan = query.scan(service.clock.now())
+    found = await service.background_tasks.scan(call.token.org_id, scan, query.only)
+    return list_answer(ListResponseBackgroundTaskOut, page_of(found, scan, lambda task: task.id), _shown)
+
+
+async def get(call: Call[NoQuery, NoBody]) -> Answer:
+    """Get a background task."""
+    task = await call.service.background_tasks.get(call.token.org_id, call.path["task_id"])
+    return json_answer(200, _shown(task))
+
+
+def begun(kind: type[Out], task: BackgroundTask) -> Answer:
+    """Answer with a task that was begun."""
+    return json_answer(202, kind(**_head(task)))
+
+
+def _shown(task: BackgroundTask) -> BackgroundTaskOut:
+    return BackgroundTaskOut(**_head(task), data=_facts(task))
+
+
+def _head(task: BackgroundTask) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "status": BackgroundTaskStatus(task.status),
+        "task": BackgroundTaskType(task.name),
+        "updated_at": to_wire(task.updated_at),
+    }
+
+
+def _facts(task: BackgroundTask) -> dict[str, object]:
+    facts = {
+        "appId": task.app_id,
+        **_about(task),
+        "done": task.done,
+        "failed": task.failed,
+        "total": task.total,
+        "startedAt": to_wire(task.asked_at),
+        "finishedAt": None if task.finished_at is None else to_wire(task.finished_at),
+        "why": task.why,
+    }
+    return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+def _about(task: BackgroundTask) -> dict[str, object]:
+    match task.arguments:
+        case Recovery(endpoint_id=endpoint_id, since=since, until=until):
+            return {"endpointId": endpoint_id, "since": to_wire(since), "until": to_wire(until)}
+        case Cancellation(endpoint_id=endpoint_id):
+            return {"endpointId": endpoint_id}
+        case Erasure():
+            return {"messagesPurged": task.done}
+
+
+OPERATIONS = (
+    operation(
+        "v1.background-task.list",
+        "GET /background-task",
+        Access.ORGANIZATION,
+        list_all,
+        {200: ListResponseBackgroundTaskOut},
+    ),
+    operation(
+        "v1.background-task.get",
+        "GET /background-task/{task_id}",
+        Access.ORGANIZATION,
+        get,
+        {200: BackgroundTaskOut},
+    ),
+)

@@ -1,0 +1,62 @@
+"""Background tasks, and the queue `tasks` that their steps travel in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from shared.domain.background_task import BackgroundTask, TaskName, TaskStatus
+from shared.domain.paging import Scan
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundTaskFilter:
+    """Which tasks a list shows; an absent part asks nothing.
+
+    Attributes:
+        names: What it does is one of these.
+    """
+
+    status: TaskStatus | None = None
+    names: frozenset[TaskName] | None = None
+
+
+class BackgroundTasks(Protocol):
+    """The background tasks of all organizations.
+
+    A task that runs has one step queued, which is a `shared.domain.work.TaskStep`. On one database both are
+    one write; on separate services the task is kept first and its step queued after it, and a task between
+    the two is among those that `stalled` finds after a while.
+
+    A write is visible to the next read. An adapter that is out of reach raises `Unavailable`.
+    `tests/contracts/test_background_tasks.py` holds every adapter to these sentences.
+    """
+
+    async def begin(self, task: BackgroundTask) -> None:
+        """Keep a new task and queue its first step; both are durable when this returns."""
+        ...
+
+    async def get(self, org_id: str, task_id: str) -> BackgroundTask:
+        """Read one.
+
+        Raises:
+            Unknown: The organization has no such task.
+        """
+        ...
+
+    async def scan(self, org_id: str, scan: Scan, only: BackgroundTaskFilter) -> Sequence[BackgroundTask]:
+        """Read by id: in the scan's order, one more than its limit."""
+        ...
+
+    async def advance(self, before: BackgroundTask, after: BackgroundTask) -> bool:
+        """Keep what a task has become, and queue its next step if it goes on running.
+
+        Returns:
+            False, with nothing changed or queued, if it does not run any more, or is not at the step that
+            `before` is at.
+        """
+        ...
+
+    async def stalled(self, *, before: datetime, limit: int) -> Sequence[BackgroundTask]:
+        """Up to `limit` running tasks of any organization that have not advanced since an instant."""
+        ...

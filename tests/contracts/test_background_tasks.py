@@ -1,0 +1,173 @@
+"""What `shared.ports.background_tasks` promises."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.background_task import (
+    Arguments,
+    Cancellation,
+    Erasure,
+    Recovery,
+    TaskName,
+    TaskStatus,
+    Worked,
+    advanced,
+    restarted,
+)
+from shared.domain.errors import Unavailable, Unknown
+from shared.domain.work import TASKS_QUEUE, TaskStep, step_from
+from shared.ports.background_tasks import BackgroundTaskFilter
+from tests.clock import NOON, MovedClock
+from tests.contracts.adapters import Stores
+from tests.contracts.scans import EVERYTHING, expected, on_one_store, scans
+from tests.makers import ORG, OTHER_ORG, a_task
+
+ANY = BackgroundTaskFilter()
+MINUTE = timedelta(minutes=1)
+LEASE = timedelta(minutes=1)
+
+
+async def steps(stores: Stores) -> list[TaskStep]:
+    """The steps that are queued, taken and done."""
+    taken = await stores.consumer.receive(TASKS_QUEUE, limit=100, lease=LEASE, patience=timedelta(0))
+    for delivery in taken:
+        await stores.consumer.complete(delivery)
+    return [step_from(delivery.body) for delivery in taken]
+
+
+@pytest.mark.parametrize(
+    "arguments", [Recovery("ep_1", NOON - MINUTE, NOON), Cancellation("ep_1"), Erasure()], ids=str
+)
+async def test_a_task_reads_back_as_it_was_begun_and_its_first_step_is_queued(
+    stores: Stores, arguments: Arguments
+) -> None:
+    task = a_task(arguments=arguments)
+    await stores.background_tasks.begin(task)
+    assert await stores.background_tasks.get(ORG, task.id) == task
+    assert await steps(stores) == [TaskStep(ORG, task.id, step=0)]
+
+
+async def test_another_organizations_task_is_unknown(stores: Stores) -> None:
+    task = a_task()
+    await stores.background_tasks.begin(task)
+    for org_id, task_id in ((OTHER_ORG, task.id), (ORG, "qtask_none")):
+        with pytest.raises(Unknown) as unknown:
+            await stores.background_tasks.get(org_id, task_id)
+        assert (unknown.value.what, unknown.value.key) == ("background task", task_id)
+
+
+async def test_a_task_and_its_step_outlive_the_process(stores: Stores) -> None:
+    task = a_task()
+    await stores.background_tasks.begin(task)
+    reborn = await stores.reborn()
+    assert await reborn.background_tasks.get(ORG, task.id) == task
+    assert await steps(reborn) == [TaskStep(ORG, task.id, step=0)]
+    await reborn.close()
+
+
+async def test_what_a_task_has_become_is_kept_with_its_next_step(stores: Stores) -> None:
+    task = a_task()
+    await stores.background_tasks.begin(task)
+    await steps(stores)
+    after = advanced(task, Worked(["msg_1", "msg_2"], total=2), NOON + MINUTE)
+    assert await stores.background_tasks.advance(task, after)
+    assert await stores.background_tasks.get(ORG, task.id) == after
+    assert await steps(stores) == [TaskStep(ORG, task.id, step=1)]
+
+
+@pytest.mark.parametrize("why", [None, "the endpoint is disabled"])
+async def test_a_task_that_has_ended_queues_nothing_and_ends_once(stores: Stores, why: str | None) -> None:
+    task = a_task()
+    await stores.background_tasks.begin(task)
+    await steps(stores)
+    ended = advanced(task, Worked(failed=1, why=why), NOON + MINUTE)
+    assert await stores.background_tasks.advance(task, ended)
+    assert not await stores.background_tasks.advance(ended, restarted(ended, NOON))
+    assert await stores.background_tasks.get(ORG, task.id) == ended
+    assert await steps(stores) == []
+
+
+async def test_a_step_that_is_worked_twice_counts_once(stores: Stores) -> None:
+    task = a_task()
+    await stores.background_tasks.begin(task)
+    await steps(stores)
+    first = advanced(task, Worked(["msg_1"]), NOON + MINUTE)
+    assert await stores.background_tasks.advance(task, first)
+    assert not await stores.background_tasks.advance(task, advanced(task, Worked(), NOON + 2 * MINUTE))
+    assert await stores.background_tasks.get(ORG, task.id) == first
+    assert len(await steps(stores)) == 1
+
+
+async def test_a_task_that_is_not_there_is_not_advanced(stores: Stores) -> None:
+    task = a_task()
+    assert not await stores.background_tasks.advance(task, advanced(task, Worked(["msg_1"]), NOON))
+    assert await steps(stores) == []
+
+
+async def test_a_list_shows_what_its_filter_lets_through(stores: Stores) -> None:
+    running, finished, failed = a_task(), a_task(arguments=Erasure()), a_task()
+    for task in (running, finished, failed, a_task(org_id=OTHER_ORG)):
+        await stores.background_tasks.begin(task)
+    await stores.background_tasks.advance(finished, advanced(finished, Worked(), NOON))
+    await stores.background_tasks.advance(failed, advanced(failed, Worked(why="no"), NOON))
+
+    async def shown(only: BackgroundTaskFilter) -> list[str]:
+        return [task.id for task in await stores.background_tasks.scan(ORG, EVERYTHING, only)]
+
+    assert await shown(ANY) == [running.id, finished.id, failed.id]
+    assert await shown(BackgroundTaskFilter(TaskStatus.FINISHED)) == [finished.id]
+    assert await shown(BackgroundTaskFilter(names=frozenset({TaskName.RECOVER}))) == [running.id, failed.id]
+    assert await shown(BackgroundTaskFilter(TaskStatus.FAILED, frozenset(TaskName))) == [failed.id]
+    assert await shown(BackgroundTaskFilter(names=frozenset())) == []
+
+
+KEPT = [a_task(asked_at=NOON + number * MINUTE) for number in range(5)]
+
+
+@on_one_store
+@given(data=st.data())
+async def test_a_scan_reads_its_range_in_its_order_and_one_more_than_its_limit(
+    stores: Stores, data: st.DataObject
+) -> None:
+    if not await stores.background_tasks.scan(ORG, EVERYTHING, ANY):
+        for task in KEPT:
+            await stores.background_tasks.begin(task)
+    keys = [task.id for task in KEPT]
+    scan = data.draw(scans(keys))
+    found = await stores.background_tasks.scan(ORG, scan, ANY)
+    assert [task.id for task in found] == expected(keys, scan)
+
+
+async def test_running_tasks_that_do_not_advance_are_found(stores: Stores, clock: MovedClock) -> None:
+    old, older, ended, fresh = (
+        a_task(updated_at=NOON + number * MINUTE, org_id=org_id)
+        for number, org_id in ((1, ORG), (0, OTHER_ORG), (0, ORG), (9, ORG))
+    )
+    for task in (old, older, ended, fresh):
+        await stores.background_tasks.begin(task)
+    await stores.background_tasks.advance(ended, advanced(ended, Worked(), NOON))
+
+    stalled = stores.background_tasks.stalled
+    found = await stalled(before=NOON + 9 * MINUTE, limit=10)
+    assert {task.id for task in found} == {old.id, older.id}
+    assert len(await stalled(before=NOON + 9 * MINUTE, limit=1)) == 1
+    await stores.background_tasks.advance(old, restarted(old, NOON + 9 * MINUTE))
+    assert list(await stalled(before=NOON + 9 * MINUTE, limit=10)) == [older]
+
+
+async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
+    task = a_task()
+    await stores.background_tasks.begin(task)
+    await stores.close()
+    for call in (
+        stores.background_tasks.begin(a_task()),
+        stores.background_tasks.get(ORG, task.id),
+        stores.background_tasks.scan(ORG, EVERYTHING, ANY),
+        stores.background_tasks.advance(task, restarted(task, NOON)),
+        stores.background_tasks.stalled(before=NOON, limit=1),
+    ):
+        with pytest.raises(Unavailable):
+            await call
