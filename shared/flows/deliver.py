@@ -247,7 +247,7 @@ class AttemptByHand:
                 return Status.PENDING
             status = Status.SUCCESS if verdict.is_success else Status.FAIL
             is_settled = verdict is not Verdict.RETRY
-        if is_settled:
+        if is_settled and any(attempt.next_attempt_at is not None for attempt in recorded):
             await self.attempts.end_chain(resend.message_id, resend.endpoint_id)
         return status
 

@@ -60,6 +60,7 @@ BODIES: Mapping[str, Any] = {
     "v1.endpoint.create": {"url": NOBODY},
     "v1.endpoint.patch": {"description": "Invoices"},
     "v1.endpoint.patch-headers": {"headers": {"X-Api-Key": None}},
+    "v1.endpoint.recover": {"since": "2099-01-01T00:00:00Z"},
     "v1.endpoint.send-example": {"eventType": "invoice.paid"},
     "v1.endpoint.set-headers": {"headers": {"X-Api-Key": "k"}},
     "v1.endpoint.upsert": {"url": NOBODY},
@@ -71,6 +72,7 @@ BODIES: Mapping[str, Any] = {
     "v1.operational-webhook.endpoint.set-headers": {"headers": {"X-Api-Key": "k"}},
     "v1.operational-webhook.endpoint.upsert": {"url": NOBODY},
     "v1.message.create": {"eventType": "invoice.paid", "payload": {"amount": 1200}},
+    "v1.message.precheck": {"eventType": "invoice.paid"},
 }
 """A body for every operation that needs more than `{}`."""
 
@@ -92,6 +94,8 @@ async def stock(service: Running) -> Mapping[str, str]:
     endpoint = await svix.endpoint.create(app.id, EndpointIn(url=NOBODY))
     told = await svix.operational_webhook.endpoint.create(OperationalWebhookEndpointIn(url=NOBODY))
     message = await svix.message.create(app.id, MessageIn(event_type=event_type.name, payload={}))
+    other = await svix.application.create(ApplicationIn(name="Else"))
+    task = await svix.message.expunge_all_contents(other.id)
     attempts = await eventually(
         lambda: svix.message_attempt.list_by_msg(app.id, message.id), until=lambda seen: seen.data
     )
@@ -102,6 +106,7 @@ async def stock(service: Running) -> Mapping[str, str]:
         "operational_endpoint_id": told.id,
         "event_type_name": event_type.name,
         "msg_id": message.id,
+        "task_id": task.id,
     }
 
 
