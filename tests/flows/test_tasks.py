@@ -203,6 +203,26 @@ async def test_what_arrives_by_itself_meanwhile_is_not_sent_again(
     assert (task.status, task.done, task.failed) == (TaskStatus.FINISHED, 1, 0)
 
 
+async def test_a_recovery_keeps_to_the_rate_of_the_endpoint(walk: Walk, application: Application) -> None:
+    """What waits for its turn has not failed, and nothing else waits for it."""
+    await walk.has_endpoint(application, uid="here", throttle_rate=1)
+    messages = await missed(walk, application, 3)
+    for _ in messages:
+        await walk.passes(SECOND)
+    walk.receiver.sent.clear()
+    walk.receiver.comes_back()
+    task = await recovery(walk, application)
+    await walk.works()
+    task = await now(walk, task)
+    assert (task.status, task.done, task.failed) == (TaskStatus.FINISHED, 3, 0)
+    arrived = [len(walk.receiver.got)]
+    for _ in messages:
+        await walk.passes(SECOND)
+        arrived.append(len(walk.receiver.got))
+    assert arrived in ([0, 1, 2, 3], [1, 2, 3, 3])
+    assert await by_hand(walk, messages) == [1, 1, 1]
+
+
 @pytest.mark.parametrize("change", ["disabled", "removed", "application"])
 @pytest.mark.parametrize("steps", [0, 1])
 async def test_a_recovery_of_an_endpoint_that_is_gone_fails_and_says_why(
