@@ -25,6 +25,7 @@ from shared.flows.catalogue import Catalogue
 from shared.flows.deliver import AttemptByHand, Deliver, Reattempt
 from shared.flows.directory import Directory
 from shared.flows.erase import Erase
+from shared.flows.event_type_import import ImportEventTypes
 from shared.flows.housekeeping import Retention, Sweep
 from shared.flows.in_turn import AttemptInTurn
 from shared.flows.management import SeededEventTypes
@@ -78,6 +79,7 @@ class Service:
     policies: Policies
     directory: Directory
     catalogue: Catalogue
+    import_event_types: ImportEventTypes
     accept: Accept
     operational: OperationalWebhooks
     deliver: Deliver
@@ -136,6 +138,17 @@ def compose(
     event_types = SeededEventTypes(store.event_types, clock)
     accept = Accept(store.outbox, clock, dice, journal)
     operational = OperationalWebhooks(directory, store.messages, accept, clock, journal)
+    catalogue = Catalogue(
+        store.organizations,
+        store.applications,
+        event_types,
+        store.endpoints,
+        secrets,
+        directory,
+        clock,
+        dice,
+        operational,
+    )
     make_attempt = MakeAttempt(
         sender, store.outbox, store.endpoints, directory, clock, dice, journal, operational
     )
@@ -160,17 +173,8 @@ def compose(
         consumer=store.queue,
         policies=policies,
         directory=directory,
-        catalogue=Catalogue(
-            store.organizations,
-            store.applications,
-            event_types,
-            store.endpoints,
-            secrets,
-            directory,
-            clock,
-            dice,
-            operational,
-        ),
+        catalogue=catalogue,
+        import_event_types=ImportEventTypes(catalogue, event_types),
         accept=accept,
         operational=operational,
         deliver=Deliver(directory, store.messages, store.attempts, attempt_in_turn, journal),

@@ -51,14 +51,14 @@ class EventTypeIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         Raises:
             Invalid: A value breaks a rule.
         """
-        flags = _checked_flags(self.feature_flags, self.feature_flag)
+        flags = _flags(self.feature_flags, self.feature_flag)
         return NewEventType(
             name=atoms.limited(self.name, "body", "name"),
             description=atoms.printable(self.description, "body", "description"),
             archived=bool(self.archived),
             deprecated=bool(self.deprecated),
             schemas=await _checked_schemas(self.schemas),
-            group_name=_checked_group(self.group_name),
+            group_name=checked_group(self.group_name, "body", "group_name"),
             feature_flags=flags,
         )
 
@@ -87,14 +87,14 @@ class EventTypeUpsertIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel
         Raises:
             Invalid: A value breaks a rule.
         """
-        flags = _checked_flags(self.feature_flags, self.feature_flag)
+        flags = _flags(self.feature_flags, self.feature_flag)
         return NewEventType(
             name=atoms.limited(name, "path", "event_type_name"),
             description=atoms.printable(self.description, "body", "description"),
             archived=bool(self.archived),
             deprecated=bool(self.deprecated),
             schemas=await _checked_schemas(self.schemas),
-            group_name=_checked_group(self.group_name),
+            group_name=checked_group(self.group_name, "body", "group_name"),
             feature_flags=flags,
         )
 
@@ -123,7 +123,7 @@ class EventTypePatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         Raises:
             Invalid: A value breaks a rule.
         """
-        flags = self._flags()
+        flags = self._patched_flags()
         return EventTypeEdit(
             description=atoms.given(
                 self.description, lambda text: atoms.printable(text, "body", "description")
@@ -131,19 +131,19 @@ class EventTypePatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             archived=self.archived,
             deprecated=self.deprecated,
             schemas=msgspec.UNSET if self.schemas is msgspec.UNSET else await _checked_schemas(self.schemas),
-            group_name=atoms.given(self.group_name, _checked_group),
+            group_name=atoms.given(self.group_name, lambda name: checked_group(name, "body", "group_name")),
             feature_flags=flags,
         )
 
-    def _flags(self) -> frozenset[str] | msgspec.UnsetType | None:
+    def _patched_flags(self) -> frozenset[str] | msgspec.UnsetType | None:
         """The feature flags by either name.
 
         Raises:
             Invalid: They break a rule.
         """
         if self.feature_flags is not msgspec.UNSET:
-            return _checked_flags(self.feature_flags, None)
-        return atoms.given(self.feature_flag, lambda flag: _checked_flags(None, flag))
+            return _flags(self.feature_flags, None)
+        return atoms.given(self.feature_flag, lambda flag: _flags(None, flag))
 
 
 class EventTypeOut(msgspec.Struct, kw_only=True, rename="camel"):
@@ -234,31 +234,40 @@ async def delete(call: Call[DeleteQuery, NoBody]) -> Answer:
     return NO_CONTENT
 
 
-def _checked_flags(flags: Sequence[str] | None, old_name: str | None) -> frozenset[str] | None:
+def _flags(flags: Sequence[str] | None, old_name: str | None) -> frozenset[str] | None:
+    """The feature flags by either name.
+
+    Raises:
+        Invalid: They break a rule.
+    """
+    if flags is None and old_name is not None:
+        return checked_flags([old_name], "body", "featureFlag")
+    return checked_flags(flags, "body", "featureFlags")
+
+
+def checked_flags(flags: Sequence[str] | None, *where: str) -> frozenset[str] | None:
     """Check feature flags, as part of the form of the body; none at all is None.
 
     Raises:
         Invalid: There are too many, or one of them is no name.
     """
-    field = "featureFlag" if flags is None else "featureFlags"
-    if flags is None:
-        flags = [] if old_name is None else [old_name]
+    flags = flags or ()
     if len(flags) > FEATURE_FLAGS_MAX:
-        raise Invalid(("body", field), f"write at most {FEATURE_FLAGS_MAX} flags")
+        raise Invalid(where, f"write at most {FEATURE_FLAGS_MAX} flags")
     for flag in flags:
         why = atoms.broken_limit(flag)
         if why is not None:
-            raise Invalid(("body", field), why, JSON_DECODE)
+            raise Invalid(where, why, JSON_DECODE)
     return frozenset(flags) or None
 
 
-def _checked_group(name: str | None) -> str | None:
+def checked_group(name: str | None, *where: str) -> str | None:
     """Check the name of a group.
 
     Raises:
         Invalid: It is no name.
     """
-    return None if name is None else atoms.limited(name, "body", "group_name")
+    return None if name is None else atoms.limited(name, *where)
 
 
 async def _checked_schemas(schemas: Mapping[str, msgspec.Raw] | None) -> str | None:
@@ -271,13 +280,13 @@ async def _checked_schemas(schemas: Mapping[str, msgspec.Raw] | None) -> str | N
         return None
     text = compact(msgspec.json.encode(schemas).decode())
     # In a thread: the first use imports the checker, which takes long, and so does a large schema.
-    why = await asyncio.to_thread(_broken_schema, text)
+    why = await asyncio.to_thread(broken_schema, text)
     if why is not None:
         raise Invalid(("body", "schemas"), why)
     return text.decode()
 
 
-def _broken_schema(text: bytes) -> str | None:
+def broken_schema(text: bytes) -> str | None:
     """Say what is wrong with one of the schemas, if anything is."""
     from jsonschema import Draft7Validator, SchemaError  # noqa: PLC0415 - most processes never need it
 

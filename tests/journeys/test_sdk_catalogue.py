@@ -19,6 +19,7 @@ from svix.api import (
     EndpointPatch,
     EndpointSecretRotateIn,
     EndpointUpsertIn,
+    EventTypeImportOpenApiIn,
     EventTypeIn,
     EventTypePatch,
     EventTypeUpsertIn,
@@ -103,6 +104,24 @@ async def test_what_is_not_for_everybody_is_left_out(service: Running, svix: Svi
         access = await svix.authentication.app_portal_access("acme", AppPortalAccessIn(feature_flags=[flag]))
         listed = await service.svix(access.token).event_type.list()
         assert [event_type.name for event_type in listed.data] == seen
+
+
+async def test_event_types_come_out_of_an_openapi_document(svix: SvixAsync) -> None:
+    raw = "webhooks: {pet.new: {post: {summary: A new pet., x-svix-feature-flags: [beta]}}}"
+    tried = await svix.event_type.import_openapi(EventTypeImportOpenApiIn(spec_raw=raw, dry_run=True))
+    assert (tried.data.modified, [one.name for one in tried.data.to_modify or ()]) == ([], ["pet.new"])
+    assert (await svix.event_type.list()).data == []
+
+    await svix.event_type.create(EventTypeIn(name="old", description=""))
+    spec = {"openapi": "3.1.0", "webhooks": {"pet.new": {"post": {"description": "A pet."}}}}
+    await svix.event_type.import_openapi(EventTypeImportOpenApiIn(spec_raw=raw))
+    done = await svix.event_type.import_openapi(EventTypeImportOpenApiIn(spec=spec, replace_all=True))
+    assert (done.data.modified, done.data.to_modify) == (["pet.new", "old"], None)
+    (listed,) = (await svix.event_type.list()).data
+    assert (listed.name, listed.description, listed.feature_flags) == ("pet.new", "A pet.", ["beta"])
+    with pytest.raises(HttpError) as refused:
+        await svix.event_type.import_openapi(EventTypeImportOpenApiIn())
+    assert refused.value.status_code == 400
 
 
 async def test_a_secret_is_exchanged_without_a_gap(svix: SvixAsync, receiver: Receiver) -> None:

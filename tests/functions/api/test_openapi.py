@@ -16,6 +16,7 @@ from tests.functions.api.client import Client
 WITHOUT_A_METHOD = {
     "v1.authentication.whoami",
     "v1.endpoint.cancel-messages",
+    "v1.event-type.export-openapi",
     "v1.event-type.get-retry-schedule",
     "v1.event-type.update-retry-schedule",
     "v1.health.head",
@@ -28,6 +29,7 @@ WITHOUT_A_METHOD = {
 }
 OUR_OWN_SHAPES = {
     "CancelMessagesOut",
+    "EventTypeExportOpenApiOut",
     "HTTPValidationError",
     "HealthReport",
     "HealthStatus",

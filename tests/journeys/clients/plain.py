@@ -61,6 +61,7 @@ async def event_types(ask: Plain) -> None:
     await ask("POST /event-type", {"name": "order.paid", "description": ""})
     await ask("PUT /event-type/order.paid/retry-schedule", {"retrySchedule": [0.5, 60]})
     await ask("GET /event-type/order.paid/retry-schedule")
+    await ask("POST /event-type/export/openapi")
 
 
 async def signatures(ask: Plain, receiver: str) -> None:

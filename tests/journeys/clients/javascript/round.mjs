@@ -96,6 +96,9 @@ async function eventTypes() {
   await step("event_type.list", () => eventType.list({ includeArchived: true, withContent: true }));
   await step("event_type.delete: for good", () => eventType.delete("order.lost", { expunge: true }));
   await step("event_type.get: gone", () => eventType.get("order.lost"));
+  const spec = { openapi: "3.1.0", webhooks: { "order.found": { post: { summary: "Found" } } } };
+  await step("event_type.import_openapi", () => eventType.importOpenapi({ spec }));
+  await eventType.delete("order.found", { expunge: true });
 }
 
 async function endpoints() {

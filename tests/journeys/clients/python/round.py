@@ -139,6 +139,9 @@ def event_types(on: Round) -> None:
     for_good = sdk.EventTypeDeleteOptions(expunge=True)
     step("event_type.delete: for good", event_type.delete, "order.lost", for_good)
     step("event_type.get: gone", event_type.get, "order.lost")
+    spec = {"openapi": "3.1.0", "webhooks": {"order.found": {"post": {"summary": "Found"}}}}
+    step("event_type.import_openapi", event_type.import_openapi, sdk.EventTypeImportOpenApiIn(spec=spec))
+    event_type.delete("order.found", for_good)
 
 
 def endpoints(on: Round) -> None:
