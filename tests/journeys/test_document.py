@@ -65,6 +65,7 @@ BODIES: Mapping[str, Any] = {
     "v1.endpoint.set-headers": {"headers": {"X-Api-Key": "k"}},
     "v1.endpoint.upsert": {"url": NOBODY},
     "v1.event-type.create": {"name": "invoice.sent", "description": ""},
+    "v1.event-type.import-openapi": {"specRaw": "webhooks: {invoice.lost: {post: {}}}"},
     "v1.event-type.patch": {"deprecated": True},
     "v1.event-type.upsert": {"description": "", "schemas": {"1": {"examples": [{"amount": 1200}]}}},
     "v1.operational-webhook.endpoint.create": {"url": NOBODY},
