@@ -89,6 +89,15 @@ def test_lists_are_walked_page_by_page(client: Client, evidence: Evidence) -> No
     assert [row["payload"] for row in steps["message.list"]] == [{"n": 3}, {"n": 2}, {"a": "ä", "z": 1}]
 
 
+def test_what_svix_has_on_its_own_servers_only_is_heard(client: Client, evidence: Evidence) -> None:
+    steps = evidence.steps(client)
+    later = steps["message.create: later"]
+
+    assert (later["tags"], later["deliverAt"] > later["timestamp"]) == (["vip"], True)
+    assert steps["message.list: tagged"]["data"] == [later]
+    assert steps["endpoint.get_headers: of its creation"]["headers"] == {"X-Api-Test": "1"}
+
+
 @pytest.mark.parametrize("step", REFUSALS)
 def test_a_refusal_can_be_read(client: Client, evidence: Evidence, step: str) -> None:
     status, code, detail = REFUSALS[step]

@@ -173,6 +173,17 @@ async function messages() {
   );
 }
 
+/** What the open-source server of these SDKs leaves out. */
+async function extras() {
+  const { endpoint, message } = svix;
+  const deliverAt = new Date(Date.now() + 20 * 60 * 60 * 1000);
+  const later = { eventType: "order.due", payload: { n: 4 }, tags: ["vip"], deliverAt };
+  await step("message.create: later", () => message.create("bits", later, { withContent: true }));
+  await step("message.list: tagged", () => message.list("bits", { tag: "vip", withContent: true }));
+  await endpoint.create("bits", { url: receiver, uid: "headed", headers: { "X-Api-Test": "1" } });
+  await step("endpoint.get_headers: of its creation", () => endpoint.getHeaders("bits", "headed"));
+}
+
 /** The answer to the first try does not come through; the SDK tries again by itself. */
 async function lostAnswers() {
   const { message } = svix;
@@ -305,8 +316,8 @@ async function farewell() {
 }
 
 const parts = [
-  health, applications, eventTypes, endpoints, secretsAndHeaders, messages, lostAnswers, attempts, byHand, many,
-  portal, operationalWebhooks, longAgo, farewell,
+  health, applications, eventTypes, endpoints, secretsAndHeaders, messages, extras, lostAnswers, attempts,
+  byHand, many, portal, operationalWebhooks, longAgo, farewell,
 ];
 for (const part of parts) await part();
 console.log(JSON.stringify(steps));

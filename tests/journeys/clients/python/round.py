@@ -215,6 +215,20 @@ def messages(on: Round) -> None:
     step("message.list: before", message.list, "acme", before)
 
 
+def extras(on: Round) -> None:
+    """What the open-source server of these SDKs leaves out."""
+    step, message = on.step, on.svix.message
+    tomorrow = datetime.now(UTC) + timedelta(hours=20)
+    later = sdk.MessageIn(event_type="order.due", payload={"n": 4}, tags=["vip"], deliver_at=tomorrow)
+    with_content = sdk.MessageCreateOptions(with_content=True)
+    step("message.create: later", message.create, "bits", later, with_content)
+    tagged = sdk.MessageListOptions(tag="vip", with_content=True)
+    step("message.list: tagged", message.list, "bits", tagged)
+    with_headers = sdk.EndpointIn(url=on.receiver, uid="headed", headers={"X-Api-Test": "1"})
+    on.svix.endpoint.create("bits", with_headers)
+    step("endpoint.get_headers: of its creation", on.svix.endpoint.get_headers, "bits", "headed")
+
+
 def lost_answers(on: Round) -> None:
     """The answer to the first try does not come through; the SDK tries again by itself."""
     message = on.svix.message
@@ -358,8 +372,8 @@ def health(on: Round) -> None:
 
 
 PARTS = (
-    health, applications, event_types, endpoints, secrets_and_headers, messages, lost_answers, attempts,
-    by_hand, many, portal, operational_webhooks, long_ago, farewell,
+    health, applications, event_types, endpoints, secrets_and_headers, messages, extras, lost_answers,
+    attempts, by_hand, many, portal, operational_webhooks, long_ago, farewell,
 )  # fmt: skip
 
 
