@@ -52,6 +52,11 @@ class Evidence:
         ]
 
 
+def arrived_at(evidence: Evidence, target: str) -> Received:
+    """What came first to a path of the receiver."""
+    return next(one for one in evidence.received if one.target.endswith(f"/{target}"))
+
+
 @pytest.fixture(scope="session")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     return asyncio.run(gathered(tmp_path_factory.mktemp("clients")))

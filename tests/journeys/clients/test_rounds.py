@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.journeys.clients.clients import CLIENTS, Client
-from tests.journeys.clients.conftest import Evidence
+from tests.journeys.clients.conftest import Evidence, arrived_at
 
 REFERENCE, *_ = CLIENTS
 
@@ -32,6 +32,7 @@ REFUSALS: Mapping[str, tuple[int, str, str]] = {
     "event_type.create: taken": (409, "event_type_exists", "An event_type with this name already exists"),
     "message.create: no application": (404, "not_found", "Application not found"),
     "message.create: taken": (409, "conflict", "A conflict has occurred"),
+    "message.create: too large": (413, "payload_too_large", "Request payload is too large."),
     "operational.create: taken": (409, "conflict", "A conflict has occurred"),
     "operational.get: gone": (404, "not_found", "Entity not found"),
     "portal: application.get: another": (404, "not_found", "Application not found"),
@@ -43,6 +44,7 @@ REFUSALS: Mapping[str, tuple[int, str, str]] = {
     "portal: expired": (401, "authentication_failed", "Invalid token"),
 }
 INVALID: Mapping[str, tuple[list[str], str]] = {
+    "message.list: too many": (["query", "limit", "limit"], "Given limit must not exceed 250"),
     "application.create: no name": (["body", "name"], "`name` must be at least one character"),
     "endpoint.create: no URL": (["body", "url"], "Endpoint URL schemes must be http or https"),
     "endpoint.create: unknown type": (
@@ -96,6 +98,10 @@ def test_what_svix_has_on_its_own_servers_only_is_heard(client: Client, evidence
     assert (later["tags"], later["deliverAt"] > later["timestamp"]) == (["vip"], True)
     assert steps["message.list: tagged"]["data"] == [later]
     assert steps["endpoint.get_headers: of its creation"]["headers"] == {"X-Api-Test": "1"}
+    raw = arrived_at(evidence, f"{client.name}/raw")
+    assert raw.body == b"a=1&b=2"
+    assert raw.header("content-type") == "application/x-www-form-urlencoded"
+    assert raw.header("x-api-test") == "1"
 
 
 @pytest.mark.parametrize("step", REFUSALS)

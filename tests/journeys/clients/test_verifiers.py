@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests.journeys.clients.clients import Client
-from tests.journeys.clients.conftest import Evidence
+from tests.journeys.clients.conftest import Evidence, arrived_at
 from tests.journeys.clients.plain import SECRET
 from tests.receivers import Received
 
@@ -75,11 +75,6 @@ def test_the_public_key_that_the_api_shows_verifies_a_key_pair(evidence: Evidenc
 
 def delivery(received: Received, secret: str) -> Delivery:
     return Delivery(secret, dict(received.headers), received.body.decode())
-
-
-def arrived_at(evidence: Evidence, target: str) -> Received:
-    """What came first to a path of the receiver."""
-    return next(one for one in evidence.received if one.target.endswith(f"/{target}"))
 
 
 def kinds(received: Received, header: str) -> list[str]:

@@ -14,7 +14,7 @@ const SCHEMAS = { 1: { type: "object", examples: [{ n: 7 }] } };
 
 const [, , folder, argument] = process.argv;
 const { url, token, receiver, failing } = JSON.parse(argument);
-const { Svix, ApiException, MessageStatus } = await import(
+const { Svix, ApiException, MessageStatus, messageInRaw } = await import(
   pathToFileURL(createRequire(import.meta.url).resolve(folder))
 );
 
@@ -180,8 +180,24 @@ async function extras() {
   const later = { eventType: "order.due", payload: { n: 4 }, tags: ["vip"], deliverAt };
   await step("message.create: later", () => message.create("bits", later, { withContent: true }));
   await step("message.list: tagged", () => message.list("bits", { tag: "vip", withContent: true }));
-  await endpoint.create("bits", { url: receiver, uid: "headed", headers: { "X-Api-Test": "1" } });
+  const headed = { url: `${receiver}/raw`, headers: { "X-Api-Test": "1" }, uid: "headed" };
+  await endpoint.create("bits", headed);
   await step("endpoint.get_headers: of its creation", () => endpoint.getHeaders("bits", "headed"));
+  const raw = messageInRaw("order.raw", "a=1&b=2", "application/x-www-form-urlencoded");
+  const sent = await step("message.create: raw", () => message.create("bits", raw, { withContent: false }));
+  await until(() => svix.messageAttempt.listByMsg("bits", sent.id), ({ data }) => data.length);
+}
+
+/** What a request may ask for, and what comes with it. */
+async function bounds() {
+  const { application, message } = svix;
+  const newcomer = { name: "Newcomer", uid: "newcomer" };
+  const first = { eventType: "order.paid", payload: {}, application: newcomer };
+  await step("message.create: its application, too", () => message.create("newcomer", first));
+  await step("application.get: newcomer", () => application.get("newcomer"));
+  const large = { eventType: "order.paid", payload: { text: "x".repeat(3_000_000) } };
+  await step("message.create: too large", () => message.create("bits", large));
+  await step("message.list: too many", () => message.list("bits", { limit: 251 }));
 }
 
 /** The answer to the first try does not come through; the SDK tries again by itself. */
@@ -316,7 +332,7 @@ async function farewell() {
 }
 
 const parts = [
-  health, applications, eventTypes, endpoints, secretsAndHeaders, messages, extras, lostAnswers, attempts,
+  health, applications, eventTypes, endpoints, secretsAndHeaders, messages, extras, bounds, lostAnswers, attempts,
   byHand, many, portal, operationalWebhooks, longAgo, farewell,
 ];
 for (const part of parts) await part();

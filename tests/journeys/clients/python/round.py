@@ -23,6 +23,7 @@ SCHEMAS = {"1": {"type": "object", "examples": [{"n": 7}]}}
 # Not by `import`: what has which name depends on the version.
 sdk: Any = import_module("svix.api")
 errors: Any = import_module("svix.exceptions")
+message_in_raw: Any = import_module("svix.api.message").message_in_raw
 
 FILTER = "event_types" if "event_types" in sdk.EndpointIn.model_fields else "filter_types"
 EndpointUpsertIn = getattr(sdk, "EndpointUpsertIn", None) or sdk.EndpointUpdate
@@ -224,9 +225,25 @@ def extras(on: Round) -> None:
     step("message.create: later", message.create, "bits", later, with_content)
     tagged = sdk.MessageListOptions(tag="vip", with_content=True)
     step("message.list: tagged", message.list, "bits", tagged)
-    with_headers = sdk.EndpointIn(url=on.receiver, uid="headed", headers={"X-Api-Test": "1"})
-    on.svix.endpoint.create("bits", with_headers)
+    headed = sdk.EndpointIn(url=f"{on.receiver}/raw", headers={"X-Api-Test": "1"}, uid="headed")
+    on.svix.endpoint.create("bits", headed)
     step("endpoint.get_headers: of its creation", on.svix.endpoint.get_headers, "bits", "headed")
+    raw = message_in_raw("order.raw", "a=1&b=2", "application/x-www-form-urlencoded")
+    sent = step("message.create: raw", message.create, "bits", raw)
+    attempts_of = on.svix.message_attempt.list_by_msg
+    until(lambda: attempts_of("bits", sent.id), lambda page: page.data)
+
+
+def bounds(on: Round) -> None:
+    """What a request may ask for, and what comes with it."""
+    step, message = on.step, on.svix.message
+    newcomer = sdk.ApplicationIn(name="Newcomer", uid="newcomer")
+    first = sdk.MessageIn(event_type="order.paid", payload={}, application=newcomer)
+    step("message.create: its application, too", message.create, "newcomer", first)
+    step("application.get: newcomer", on.svix.application.get, "newcomer")
+    large = sdk.MessageIn(event_type="order.paid", payload={"text": "x" * 3_000_000})
+    step("message.create: too large", message.create, "bits", large)
+    step("message.list: too many", message.list, "bits", sdk.MessageListOptions(limit=251))
 
 
 def lost_answers(on: Round) -> None:
@@ -372,7 +389,7 @@ def health(on: Round) -> None:
 
 
 PARTS = (
-    health, applications, event_types, endpoints, secrets_and_headers, messages, extras, lost_answers,
+    health, applications, event_types, endpoints, secrets_and_headers, messages, extras, bounds, lost_answers,
     attempts, by_hand, many, portal, operational_webhooks, long_ago, farewell,
 )  # fmt: skip
 
