@@ -1,20 +1,24 @@
 """What existing clients rely on, part 4 of 4: what is sent, and when."""
 
+import json
 from datetime import datetime, timedelta
 
 import pytest
 import pytest_asyncio
 
 from shared.adapters.outbound.http_sender import HttpSender
+from shared.domain.operational import MANAGEMENT_ORG
 from shared.domain.verdict import Failure
 from shared.ports.sender import Outgoing
 from tests.contracts.sender.senders import LOCAL, Phonebook
 from tests.flows.walk import TOO_SLOW, Walk, answer
-from tests.functions.api.client import Client
+from tests.functions.api.client import Client, organization_token
+from tests.makers import ORG
 from tests.receivers import Receiver
 
 APP = "/api/v1/app/acme"
 ATTEMPTS = f"{APP}/attempt/msg/e"
+LISTENER = "https://operations.example/"
 MINUTE = timedelta(minutes=1)
 
 
@@ -104,3 +108,55 @@ async def test_trap_29_a_name_that_is_not_there_fails_at_once() -> None:
     await sender.close()
     assert (answered.status_code, answered.failure) == (0, Failure.RESOLUTION)
     assert answered.body.startswith("error resolving name")
+
+
+@pytest.fixture
+def management(walk: Walk) -> Client:
+    """Somebody with a token of the management organization."""
+    return Client(organization_token(walk.service.settings, walk.clock.now(), MANAGEMENT_ORG))
+
+
+@pytest_asyncio.fixture
+async def news(management: Client, walk: Walk, endpoint: str) -> str:
+    """Where the organization hears of itself: by an endpoint of the application that bears its id."""
+    await management.post("/api/v1/app", {"name": "News", "uid": ORG})
+    await management.post(f"/api/v1/app/{ORG}/endpoint", {"url": LISTENER})
+    walk.receiver.at[LISTENER] = answer(200)
+    return LISTENER
+
+
+@pytest.mark.parametrize(
+    ("failures", "told"),
+    [
+        (3, []),
+        (4, ["message.attempt.failing", "message.attempt.recovered"]),
+        (5, ["message.attempt.failing", "message.attempt.recovered"]),
+        (6, ["message.attempt.failing", "message.attempt.exhausted"]),
+    ],
+)
+async def test_trap_27_failing_is_told_of_the_fourth_attempt_recovered_of_a_later_one_exhausted_of_the_last(
+    api: Client, walk: Walk, news: str, failures: int, told: list[str]
+) -> None:
+    """Of a schedule of six attempts."""
+    await api.put("/api/v1/organization/settings", {"retrySchedule": [1] * 5})
+    walk.receiver.first.extend([answer(500)] * failures)
+    await post(api, walk)
+    for _ in range(6):
+        await walk.passes(timedelta(seconds=2))
+    bodies = [json.loads(sent.body) for sent in walk.receiver.sent if sent.url == news]
+    assert [body["type"] for body in bodies] == told
+    assert [body["data"]["msgEventId"] for body in bodies] == ["e"] * len(told)
+
+
+async def test_trap_28_the_management_organization_has_its_event_types_with_examples_from_the_start(
+    management: Client,
+) -> None:
+    names = {
+        *(f"endpoint.{what}" for what in ("created", "updated", "deleted", "disabled", "enabled")),
+        *(f"message.attempt.{what}" for what in ("failing", "exhausted", "recovered")),
+    }
+    rows = (await management.get("/api/v1/event-type?with_content=true")).json["data"]
+    assert names <= {row["name"] for row in rows}
+    for row in rows:
+        (example,) = row["schemas"]["1"]["examples"]
+        assert example["type"] == row["name"]
