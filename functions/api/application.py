@@ -154,7 +154,7 @@ async def get(call: Call[NoQuery, NoBody]) -> Answer:
 
 async def upsert(call: Call[NoQuery, ApplicationIn]) -> Answer:
     """Update an application, or create one with an id of its own if there is none."""
-    new = call.body.checked()
+    new = call.body.checked("body")
     application, is_made = await call.service.catalogue.put_application(
         call.token.org_id, call.path[APP_ID], new
     )

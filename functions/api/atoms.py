@@ -40,7 +40,6 @@ Rate = Annotated[int, msgspec.Meta(ge=0, le=65_535, extra_json_schema={"exclusiv
 Index = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Metadata = dict[str, str]
 Instant = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
-Names = Annotated[list[str], msgspec.Meta(extra_json_schema={"minItems": 1, "uniqueItems": True})]
 Limited = Annotated[
     str,
     msgspec.Meta(
@@ -67,6 +66,9 @@ TagName = Annotated[
 TagNames = Annotated[
     list[TagName], msgspec.Meta(extra_json_schema={"maxItems": TAGS_MAX, "uniqueItems": True})
 ]
+Names = Annotated[list[Limited], msgspec.Meta(extra_json_schema={"minItems": 1, "uniqueItems": True})]
+EndpointChannels = Annotated[Names, msgspec.Meta(extra_json_schema={"maxItems": ENDPOINT_CHANNELS_MAX})]
+MessageChannels = Annotated[Names, msgspec.Meta(extra_json_schema={"maxItems": MESSAGE_CHANNELS_MAX})]
 EventTypeName = Annotated[Limited, msgspec.Meta(extra_json_schema={"example": "invoice.paid"})]
 Url = Annotated[
     str,

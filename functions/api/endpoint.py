@@ -67,7 +67,7 @@ class EndpointUpsertIn(AnyEndpointIn, frozen=True, kw_only=True, rename="camel")
     """
 
     version: atoms.Rate | None = None
-    channels: atoms.Names | None = None
+    channels: atoms.EndpointChannels | None = None
 
     def checked(self, *, https_only: bool) -> NewEndpoint:
         """What it asks for, version and channels included.
@@ -132,7 +132,7 @@ class EndpointPatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     disabled: bool | msgspec.UnsetType = msgspec.UNSET
     event_types: atoms.Names | msgspec.UnsetType | None = msgspec.UNSET
     filter_types: OldNames | msgspec.UnsetType | None = msgspec.UNSET
-    channels: atoms.Names | msgspec.UnsetType | None = msgspec.UNSET
+    channels: atoms.EndpointChannels | msgspec.UnsetType | None = msgspec.UNSET
     metadata: atoms.Metadata | msgspec.UnsetType | None = msgspec.UNSET
 
     def checked(self, *, https_only: bool) -> EndpointEdit:

@@ -81,7 +81,7 @@ class MessageIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     data: (
         Annotated[JsonObject, msgspec.Meta(extra_json_schema={atoms.OLD_NAME: True})] | msgspec.UnsetType
     ) = msgspec.UNSET
-    channels: atoms.Names | None = None
+    channels: atoms.MessageChannels | None = None
     tags: atoms.TagNames | None = None
     payload_retention_period: Days | None = None
     payload_retention_hours: Hours | None = None

@@ -125,6 +125,11 @@ def _iterator(prefix: str, *, is_dated: bool) -> Reads:
     return Reads(read)
 
 
+def _looks_like(prefix: str) -> msgspec.Meta:
+    """What the OpenAPI document says of an iterator."""
+    return msgspec.Meta(extra_json_schema={"pattern": rf"^-?{prefix}[0-9A-Za-z]{{27}}$"})
+
+
 def _check_date_of(key: str) -> None:
     try:
         ids.instant_of(key)
@@ -142,12 +147,14 @@ Order = Annotated[
 ]
 Channel = Annotated[Limited, Reads(named("channel"))]
 Tag = Annotated[TagName, Reads(named("tag", broken_tag))]
-EventTypeNames = Annotated[frozenset[str], Reads(named("event_types"), many=True)]
-AppIterator = Annotated[str, _iterator(ids.APPLICATION, is_dated=False)]
-EndpointIterator = Annotated[str, _iterator(ids.ENDPOINT, is_dated=False)]
-MessageIterator = Annotated[str, _iterator(ids.MESSAGE, is_dated=True)]
-BackgroundTaskIterator = Annotated[str, _iterator(ids.BACKGROUND_TASK, is_dated=False)]
-AttemptIterator = Annotated[str, _iterator(ids.ATTEMPT, is_dated=True)]
+EventTypeNames = Annotated[frozenset[Limited], Reads(named("event_types"), many=True)]
+AppIterator = Annotated[str, _looks_like(ids.APPLICATION), _iterator(ids.APPLICATION, is_dated=False)]
+EndpointIterator = Annotated[str, _looks_like(ids.ENDPOINT), _iterator(ids.ENDPOINT, is_dated=False)]
+MessageIterator = Annotated[str, _looks_like(ids.MESSAGE), _iterator(ids.MESSAGE, is_dated=True)]
+AttemptIterator = Annotated[str, _looks_like(ids.ATTEMPT), _iterator(ids.ATTEMPT, is_dated=True)]
+BackgroundTaskIterator = Annotated[
+    str, _looks_like(ids.BACKGROUND_TASK), _iterator(ids.BACKGROUND_TASK, is_dated=False)
+]
 EventTypeIterator = Annotated[str, Reads(_event_type_iterator)]
 
 

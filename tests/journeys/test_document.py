@@ -36,7 +36,7 @@ NOBODY = "http://127.0.0.1:1/"
 """Nobody listens there: an attempt is over at once."""
 
 SAME_EACH_TIME = settings(
-    max_examples=8,
+    max_examples=6,
     derandomize=True,
     database=None,
     deadline=None,

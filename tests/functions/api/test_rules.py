@@ -21,16 +21,21 @@ pytestmark = pytest.mark.usefixtures("acme")
 APP = "/api/v1/app/acme"
 CREATE_APP = "POST /api/v1/app"
 PATCH_APP = f"PATCH {APP}"
+PUT_APP = f"PUT {APP}"
 CREATE_TYPE = "POST /api/v1/event-type"
-PUT_TYPE = "PUT /api/v1/event-type"
+PUT_TYPE = "PUT /api/v1/event-type/a"
 CREATE_ENDPOINT = f"POST {APP}/endpoint"
+PUT_ENDPOINT = f"PUT {APP}/endpoint/here"
 SEND = f"POST {APP}/msg"
 PORTAL = "POST /api/v1/auth/app-portal-access/acme"
 BASES: Mapping[str, Mapping[str, Any]] = {
     CREATE_APP: {"name": "A"},
+    PUT_APP: {"name": "A", "uid": "acme"},
     PATCH_APP: {},
     CREATE_TYPE: {"name": "a", "description": ""},
+    PUT_TYPE: {"description": ""},
     CREATE_ENDPOINT: {"url": "https://a.example"},
+    PUT_ENDPOINT: {"url": "https://a.example"},
     SEND: {"eventType": "a", "payload": {}},
     PORTAL: {},
 }
@@ -81,8 +86,10 @@ def secret_of(length: int) -> str:
 REFUSED = [
     # Names and uids
     *name_rules(CREATE_APP, "uid", "uid"),
+    *name_rules(PUT_APP, "uid", "uid"),
     *name_rules(PATCH_APP, "uid", "uid"),
     *name_rules(CREATE_ENDPOINT, "uid", "uid"),
+    *name_rules(PUT_ENDPOINT, "uid", "uid"),
     *name_rules(SEND, "eventId", "uid"),
     *name_rules(SEND, "eventType", "event_type"),
     *name_rules(CREATE_TYPE, "name", "name"),
@@ -112,6 +119,8 @@ REFUSED = [
     # Texts for people
     (CREATE_APP, {"name": ""}, ["body", "name"], "`name` must be at least one character", VALUE),
     (CREATE_APP, {"name": "\x00"}, ["body", "name"], CONTROL, VALUE),
+    (PUT_APP, {"name": ""}, ["body", "name"], "`name` must be at least one character", VALUE),
+    (PUT_TYPE, {"description": "\x00"}, ["body", "description"], CONTROL, VALUE),
     (CREATE_APP, {"name": "\x08"}, ["body", "name"], CONTROL, VALUE),
     (CREATE_TYPE, {"description": "\x08"}, ["body", "description"], CONTROL, VALUE),
     (CREATE_ENDPOINT, {"description": "\x00"}, ["body", "description"], CONTROL, VALUE),
@@ -127,6 +136,9 @@ REFUSED = [
     # Numbers
     *rate_rules(CREATE_APP, "throttleRate", "throttle_rate"),
     *rate_rules(CREATE_APP, "rateLimit", "rate_limit"),
+    *rate_rules(PUT_APP, "throttleRate", "throttle_rate"),
+    *rate_rules(PATCH_APP, "throttleRate", "throttle_rate"),
+    *rate_rules(PUT_ENDPOINT, "throttleRate", "throttle_rate"),
     *rate_rules(CREATE_ENDPOINT, "throttleRate", "throttle_rate"),
     *rate_rules(CREATE_ENDPOINT, "version", "version"),
     (SEND, {"payloadRetentionPeriod": 4}, ["body", "payload_retention_period"], RANGE, VALUE),
