@@ -70,6 +70,21 @@ async def test_trap_24_a_message_sent_again_by_hand_is_attempted_exactly_once(
     assert len(walk.receiver.sent) == 2
 
 
+async def test_trap_24_a_recovered_message_is_attempted_exactly_once_and_none_from_before(
+    api: Client, endpoint: str, walk: Walk
+) -> None:
+    await api.put("/api/v1/organization/settings", {"retrySchedule": []})
+    walk.receiver.first.append(answer(500))
+    await post(api, walk)
+    walk.clock.move(timedelta(seconds=2))
+    for since, attempts in (("12:00:01", 1), ("12:00:00", 2), ("12:00:00", 2)):
+        body = {"since": f"2026-11-24T{since}Z"}
+        recovered = await api.post(f"{APP}/endpoint/here/recover", body)
+        assert (recovered.status, recovered.json["task"]) == (202, "endpoint.recover")
+        await walk.works()
+        assert len((await api.get(ATTEMPTS)).json["data"]) == len(walk.receiver.sent) == attempts
+
+
 @pytest.mark.parametrize("seconds", [0.001, 0.5, 5])
 async def test_trap_25_a_rest_is_at_most_a_fifth_longer_or_shorter_below_a_second_too(
     api: Client, endpoint: str, walk: Walk, seconds: float
