@@ -36,6 +36,7 @@ class Application:
         created_at: UTC, in whole microseconds.
         updated_at: UTC, in whole microseconds.
         token_ends: Portal tokens that end before their time.
+        throttled_since: When `throttle_rate` was changed last, in UTC; None if never.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Application:
     created_at: datetime
     updated_at: datetime
     token_ends: Sequence[TokenEnd] = ()
+    throttled_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ class ApplicationEdit:
 
 def edited(application: Application, said: ApplicationEdit | NewApplication, at: datetime) -> Application:
     """An application after an edit, which as a `NewApplication` is about every part."""
-    return replace(application, **said_in(said), updated_at=at)
+    after = replace(application, **said_in(said), updated_at=at)
+    return after if after.throttle_rate == application.throttle_rate else replace(after, throttled_since=at)
 
 
 def with_tokens_ended(

@@ -42,6 +42,7 @@ class Endpoint:
         failing_since: When its messages began to be given up without a success since, in UTC.
         created_at: UTC, in whole microseconds.
         updated_at: UTC, in whole microseconds.
+        throttled_since: When `throttle_rate` was changed last, in UTC; None if never.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Endpoint:
     failing_since: datetime | None
     created_at: datetime
     updated_at: datetime
+    throttled_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,9 @@ class EndpointEdit:
 def edited(endpoint: Endpoint, said: EndpointEdit, at: datetime) -> Endpoint:
     """An endpoint after an edit. One that is enabled again starts with a clean record."""
     after = replace(endpoint, **said_in(said), updated_at=at)
-    is_enabled_again = endpoint.disabled and not after.disabled
-    return replace(after, failing_since=None) if is_enabled_again else after
+    if endpoint.disabled and not after.disabled:
+        after = replace(after, failing_since=None)
+    return after if after.throttle_rate == endpoint.throttle_rate else replace(after, throttled_since=at)
 
 
 def rotated(endpoint: Endpoint, sealed: bytes, grace: timedelta, at: datetime) -> Endpoint:

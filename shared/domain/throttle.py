@@ -14,6 +14,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from shared.domain.application import Application
+from shared.domain.endpoint import Endpoint
+
 EARLY = timedelta(milliseconds=100)
 """So long before its turn a delivery may leave: who sends no more than the rate hardly ever waits."""
 
@@ -34,7 +37,8 @@ class Limit:
     """A rate that deliveries are held to.
 
     Attributes:
-        line: Names the line of turns. Another rate has another line, and no turn of the old one counts there.
+        line: Names the line of turns. Each change of the rate begins another one, in which no turn of the
+            old one counts.
         interval: From one turn to the next.
     """
 
@@ -70,17 +74,12 @@ class Horizon(dict[str, datetime]):
             self._room = max(LINES_KEPT, 2 * len(self))
 
 
-def limits(rates: Mapping[str, int | None]) -> Sequence[Limit] | None:
-    """The limits that a delivery is under, in the order in which their turns are taken.
-
-    Args:
-        rates: By id of the endpoint, then of the application: deliveries per second, or None for no limit.
-
-    Returns:
-        None if there are none.
-    """
-    found = [Limit(f"{owner}@{rate}", SECOND / rate) for owner, rate in rates.items() if rate is not None]
-    return found or None
+def limit_of(owner: Endpoint | Application) -> Limit | None:
+    """What deliveries are held to by an endpoint or application; None if by nothing."""
+    if owner.throttle_rate is None:
+        return None
+    since = "" if owner.throttled_since is None else f"@{owner.throttled_since:%Y%m%dT%H%M%S.%f}"
+    return Limit(owner.id + since, SECOND / owner.throttle_rate)
 
 
 def take(

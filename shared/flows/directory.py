@@ -9,7 +9,7 @@ from shared.domain.endpoint import Endpoint
 from shared.domain.errors import Unknown
 from shared.domain.policy import Policy
 from shared.domain.signature import Secret, parse_secret
-from shared.domain.throttle import Limit, limits
+from shared.domain.throttle import Limit, limit_of
 from shared.flows.cache import Cache
 from shared.flows.policies import Policies
 from shared.ports.applications import Applications
@@ -31,7 +31,7 @@ class Target:
 
     Attributes:
         keys: Its signing keys opened, the current one first, each with its end.
-        limits: What its deliveries are held to; None if nothing limits them.
+        limits: What its deliveries are held to, in the order in which turns are taken; None if by nothing.
     """
 
     endpoint: Endpoint
@@ -123,10 +123,12 @@ class Directory:
             application = await self._read_application(org_id, app_id)
         except Unknown:
             return []
-        rate = application.throttle_rate
-        return [await self._target(endpoint, rate) for endpoint in await self._read_endpoints(app_id)]
+        by_application = limit_of(application)
+        return [
+            await self._target(endpoint, by_application) for endpoint in await self._read_endpoints(app_id)
+        ]
 
-    async def _target(self, endpoint: Endpoint, application_rate: int | None) -> Target:
+    async def _target(self, endpoint: Endpoint, by_application: Limit | None) -> Target:
         keys = [(parse_secret(await self._open(key.sealed)), key.expires_at) for key in endpoint.keys]
-        rates = {endpoint.id: endpoint.throttle_rate, endpoint.app_id: application_rate}
-        return Target(endpoint, keys, limits(rates))
+        limits = [limit for limit in (limit_of(endpoint), by_application) if limit is not None]
+        return Target(endpoint, keys, limits or None)

@@ -27,6 +27,7 @@ async def test_what_was_added_is_read_by_id_and_by_uid(stores: Stores) -> None:
         throttle_rate=7,
         metadata={"b": "2", "a": "\N{SNOWMAN}"},
         token_ends=(TokenEnd(None, NOON, LATER), TokenEnd("s", NOON, NOON + timedelta(microseconds=1))),
+        throttled_since=LATER,
         updated_at=NOON + timedelta(microseconds=1),
     )
     await stores.applications.add(application)
@@ -78,6 +79,7 @@ async def test_an_update_changes_what_is_there_and_says_what_was(stores: Stores,
         metadata={"a": "1"},
         updated_at=LATER,
         token_ends=(TokenEnd("s", NOON, LATER),),
+        throttled_since=LATER,
     )
 
     updated = await stores.applications.update(ORG, getattr(before, key), lambda _: after)

@@ -35,6 +35,7 @@ async def test_what_was_added_is_read_by_id_and_by_uid(stores: Stores) -> None:
         headers={"X-Zeta": "1", "x-alpha": "2"},
         keys=[SealedKey(b"\x00\xff new", None), SealedKey(b"old", NOON + timedelta(microseconds=1))],
         failing_since=NOON,
+        throttled_since=LATER,
         updated_at=LATER,
     )
     await stores.endpoints.add(endpoint)
@@ -104,6 +105,7 @@ async def test_an_update_changes_what_is_there_and_says_what_was(stores: Stores,
         headers={"X-B": "1", "X-A": "2"},
         keys=[SealedKey(b"new", None), SealedKey(b"old", LATER)],
         failing_since=NOON,
+        throttled_since=LATER,
         updated_at=LATER,
     )
 

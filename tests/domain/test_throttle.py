@@ -6,19 +6,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.throttle import EARLY, LOOK, Limit, Turn, limits, look_at, take
+from shared.domain import application as applications
+from shared.domain import endpoint as endpoints
+from shared.domain.application import ApplicationEdit
+from shared.domain.endpoint import EndpointEdit
+from shared.domain.throttle import EARLY, LOOK, Limit, Turn, limit_of, look_at, take
 from tests.clock import NOON
+from tests.makers import an_application, an_endpoint
 
 SECOND = timedelta(seconds=1)
 
 
 def test_an_endpoint_and_its_application_may_each_have_a_rate() -> None:
-    assert limits({"ep_1": None, "app_1": None}) is None
-    assert limits({"ep_1": 50, "app_1": None}) == [Limit("ep_1@50", timedelta(milliseconds=20))]
-    assert limits({"ep_1": 1, "app_1": 8}) == [
-        Limit("ep_1@1", SECOND),
-        Limit("app_1@8", timedelta(milliseconds=125)),
-    ]
+    assert limit_of(an_endpoint()) is None
+    endpoint, application = an_endpoint(throttle_rate=50), an_application(throttle_rate=8)
+    assert limit_of(endpoint) == Limit(endpoint.id, timedelta(milliseconds=20))
+    assert limit_of(application) == Limit(application.id, timedelta(milliseconds=125))
+
+
+def test_each_change_of_a_rate_begins_another_line() -> None:
+    """Also one back to what it was: nobody knows how many still wait in the old one."""
+    endpoint = an_endpoint(throttle_rate=50)
+    lines = [limit_of(endpoint)]
+    for hours, rate in ((1, 7), (2, 50)):
+        endpoint = endpoints.edited(endpoint, EndpointEdit(throttle_rate=rate), NOON + timedelta(hours=hours))
+        lines.append(limit_of(endpoint))
+    assert len({limit.line for limit in lines if limit}) == 3
+
+    endpoint = endpoints.edited(endpoint, EndpointEdit(description="…", throttle_rate=50), NOON + 3 * SECOND)
+    assert limit_of(endpoint) == lines[-1]
+
+    application = an_application(throttle_rate=1)
+    edited = applications.edited(application, ApplicationEdit(throttle_rate=2), NOON)
+    assert limit_of(edited) != limit_of(application)
+    assert limit_of(applications.edited(edited, ApplicationEdit(name="Beta"), NOON)) == limit_of(edited)
 
 
 def test_turns_follow_each_other_one_interval_apart() -> None:
@@ -59,7 +80,7 @@ def test_whenever_deliveries_come_no_ten_seconds_have_more_than_the_rate(
     rate: int, gaps_us: list[int]
 ) -> None:
     """Five percent more are promised; leaving early adds one percent of them."""
-    (limit,) = limits({"ep_1": rate}) or ()
+    limit = Limit("ep_1", SECOND / rate)
     now, free_at, left = NOON, dict[str, datetime](), list[datetime]()
     for gap_us in gaps_us:
         now += timedelta(microseconds=gap_us)

@@ -187,6 +187,21 @@ async def test_a_new_rate_holds_for_new_messages_at_once(walk: Walk, application
     assert new.id in walk.receiver.got
 
 
+async def test_nobody_waits_for_messages_that_are_gone(walk: Walk, application: Application) -> None:
+    """The rate is removed until the backlog is gone, and is then what it was."""
+    endpoint = await walk.has_endpoint(application, throttle_rate=1)
+    await accept_many(walk, application, 100)
+    await works(walk)
+    await changes_rate(walk, application, endpoint, None)
+    await walk.passes(LOOK)
+    assert len(walk.receiver.got) == 100
+    await changes_rate(walk, application, endpoint, 1)
+
+    new = [await walk.posts(application) for _ in range(2)]
+
+    assert walk.receiver.got[100:] == [new[0].id]
+
+
 async def test_a_rate_that_is_lowered_holds_for_what_waits(walk: Walk, application: Application) -> None:
     endpoint = await walk.has_endpoint(application, throttle_rate=50)
     await accept_many(walk, application, 200)

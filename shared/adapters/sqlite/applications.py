@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -16,13 +17,14 @@ from shared.domain.paging import Scan
 from shared.ports.applications import ApplicationFilter
 
 _SELECT = (
-    "SELECT id, org_id, name, uid, throttle_rate, metadata, created_at, updated_at, token_ends"
+    "SELECT id, org_id, name, uid, throttle_rate, metadata, created_at, updated_at, token_ends,"
+    " throttled_since"
     " FROM application WHERE org_id = ? AND removed_at IS NULL"
 )
-_INSERT = "INSERT INTO application VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)"
+_INSERT = "INSERT INTO application VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)"
 _REPLACE = (
     "UPDATE application SET name = ?3, uid = ?4, throttle_rate = ?5, metadata = ?6, created_at = ?7,"
-    " updated_at = ?8, token_ends = ?9 WHERE org_id = ?1 AND id = ?2"
+    " updated_at = ?8, token_ends = ?9, throttled_since = ?10 WHERE org_id = ?1 AND id = ?2"
 )
 
 _HAS_ENDPOINT = (
@@ -102,6 +104,7 @@ def _write(sql: str, application: Application, connection: sqlite3.Connection) -
         columns.micros(application.created_at),
         columns.micros(application.updated_at),
         _ends_text(application.token_ends),
+        columns.micros_or_none(application.throttled_since),
     )
     try:
         connection.execute(sql, row)
@@ -117,7 +120,7 @@ def _ends_text(ends: Sequence[TokenEnd]) -> str:
     return msgspec.json.encode(rows).decode()
 
 
-def _application(row: tuple[str, str, str, str | None, int | None, str, int, int, str]) -> Application:
+def _application(row: tuple[Any, ...]) -> Application:
     return Application(
         id=row[0],
         org_id=row[1],
@@ -131,4 +134,5 @@ def _application(row: tuple[str, str, str, str | None, int | None, str, int, int
             TokenEnd(session_id, columns.instant(made_until), columns.instant(ends_at))
             for session_id, made_until, ends_at in _ends(row[8])
         ),
+        throttled_since=columns.instant_or_none(row[9]),
     )

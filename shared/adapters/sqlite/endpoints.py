@@ -19,13 +19,13 @@ from shared.domain.paging import Scan
 
 _COLUMNS = (
     "id, app_id, org_id, url, description, version, disabled, uid, throttle_rate, event_types, channels,"
-    " metadata, headers, keys, failing_since, created_at, updated_at"
+    " metadata, headers, keys, failing_since, created_at, updated_at, throttled_since"
 )
 _EVERY = f"SELECT {_COLUMNS} FROM endpoint WHERE app_id = ?"
 _SELECT = f"{_EVERY} AND removed_at IS NULL"
-_INSERT = f"INSERT INTO endpoint ({_COLUMNS}) VALUES ({', '.join('?' * 17)})"
+_INSERT = f"INSERT INTO endpoint ({_COLUMNS}) VALUES ({', '.join('?' * 18)})"
 _REPLACE = (
-    f"UPDATE endpoint SET ({_COLUMNS}) = ({', '.join(f'?{n}' for n in range(1, 18))})"
+    f"UPDATE endpoint SET ({_COLUMNS}) = ({', '.join(f'?{n}' for n in range(1, 19))})"
     " WHERE app_id = ?2 AND id = ?1"
 )
 _LIVE_ONE = "WHERE app_id = ? AND id = ? AND removed_at IS NULL"
@@ -147,6 +147,7 @@ def _row(endpoint: Endpoint) -> columns.Row:
         columns.micros_or_none(endpoint.failing_since),
         columns.micros(endpoint.created_at),
         columns.micros(endpoint.updated_at),
+        columns.micros_or_none(endpoint.throttled_since),
     )
 
 
@@ -169,4 +170,5 @@ def _endpoint(row: tuple[Any, ...]) -> Endpoint:
         failing_since=columns.instant_or_none(row[14]),
         created_at=columns.instant(row[15]),
         updated_at=columns.instant(row[16]),
+        throttled_since=columns.instant_or_none(row[17]),
     )

@@ -22,7 +22,7 @@ CREATE TABLE organization (
 CREATE TABLE application (
     org_id TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, uid TEXT, throttle_rate INTEGER,
     metadata TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
-    token_ends TEXT NOT NULL, removed_at INTEGER,
+    token_ends TEXT NOT NULL, throttled_since INTEGER, removed_at INTEGER,
     PRIMARY KEY (org_id, id)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX application_uid ON application (org_id, uid) WHERE uid IS NOT NULL;
@@ -40,7 +40,8 @@ CREATE TABLE endpoint (
     description TEXT NOT NULL, version INTEGER NOT NULL, disabled INTEGER NOT NULL,
     uid TEXT, throttle_rate INTEGER, event_types TEXT, channels TEXT,
     metadata TEXT NOT NULL, headers TEXT NOT NULL, keys TEXT NOT NULL,
-    failing_since INTEGER, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, removed_at INTEGER,
+    failing_since INTEGER, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+    throttled_since INTEGER, removed_at INTEGER,
     PRIMARY KEY (app_id, id)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX endpoint_uid ON endpoint (app_id, uid) WHERE uid IS NOT NULL;
