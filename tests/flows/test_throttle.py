@@ -16,7 +16,7 @@ from shared.ports.destinations import AttemptedMessageFilter
 from tests.flows.walk import Walk, answer
 
 SECOND = timedelta(seconds=1)
-STEP = timedelta(milliseconds=50)
+STEP = timedelta(milliseconds=100)
 WINDOW = 10 * SECOND
 HOUR = timedelta(hours=1)
 SLOW_URL, OTHER_URL = "https://slow.example/", "https://other.example/"
@@ -108,17 +108,17 @@ async def test_the_rate_of_an_application_is_shared_by_its_endpoints(walk: Walk)
 
 
 async def test_the_rates_of_endpoint_and_application_both_hold(walk: Walk) -> None:
-    """The other endpoint has all of the first ten seconds; then the slow one leaves as fast as it may."""
-    application = await walk.has_application(throttle_rate=10)
-    await walk.has_endpoint(application, url=SLOW_URL, throttle_rate=4)
+    """The other endpoint has all of the first five seconds; then the slow one leaves as fast as it may."""
+    application = await walk.has_application(throttle_rate=20)
+    await walk.has_endpoint(application, url=SLOW_URL, throttle_rate=8)
     await walk.has_endpoint(application, url=OTHER_URL)
     await accept_many(walk, application, 100)
 
-    left = await departures(walk, 37 * SECOND)
+    left = await departures(walk, 19 * SECOND)
 
     assert len(left) == 200
-    assert max(in_ten_seconds(left)) <= 105
-    assert max(in_ten_seconds(left, SLOW_URL)) <= 42
+    assert max(in_ten_seconds(left)) <= 210
+    assert max(in_ten_seconds(left, SLOW_URL)) <= 84
 
 
 async def test_what_waited_through_an_outage_does_not_leave_at_once(
@@ -165,7 +165,7 @@ async def test_what_waits_hours_is_gone_in_minutes_when_the_rate_is_raised_or_re
 ) -> None:
     """Somebody who typed 1 in place of 1,000 corrects it, and need not wait for what it has done."""
     endpoint = await walk.has_endpoint(application, throttle_rate=1)
-    await accept_many(walk, application, 400)
+    await accept_many(walk, application, 330)
     await works(walk)
 
     await changes_rate(walk, application, endpoint, rate)
@@ -173,7 +173,7 @@ async def test_what_waits_hours_is_gone_in_minutes_when_the_rate_is_raised_or_re
         walk.clock.move(2 * SECOND)
         await works(walk)
 
-    assert len(walk.receiver.sent) == 400
+    assert len(walk.receiver.sent) == 330
 
 
 async def test_a_new_rate_holds_for_new_messages_at_once(walk: Walk, application: Application) -> None:
