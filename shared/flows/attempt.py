@@ -48,7 +48,7 @@ class Parcel(msgspec.Struct, frozen=True):
         number: Which automatic attempt this is, counted from 1; 0 for a manual one.
         forced: The endpoint is to get it whatever it filters by, also when it is attempted again.
         by_hand: What makes it a manual attempt, which no retry follows; None for an automatic one.
-        has_waited: It was queued by itself, so an attempt by hand may have been made before it.
+        beside_others: There are attempts on it at the endpoint, though this may be the first automatic one.
         turn: Under a rate, that it has waited for.
         rests: How often it has found the receiver too busy.
     """
@@ -63,7 +63,7 @@ class Parcel(msgspec.Struct, frozen=True):
     number: int
     forced: bool = False
     by_hand: ByHand | None = None
-    has_waited: bool = False
+    beside_others: bool = False
     turn: Turn | None = None
     rests: int = 0
 
@@ -109,7 +109,7 @@ class MakeAttempt:
 
         attempt = self._attempt(parcel, began_at, answer, verdict, next_at)
         retry = self._retry(parcel, next_at)
-        await self.outbox.record(attempt, retry, has_waited=parcel.has_waited)  # (5)
+        await self.outbox.record(attempt, retry, beside_others=parcel.beside_others)  # (5)
         self._note(attempt, verdict)
 
         self.operational.attempted(attempt)

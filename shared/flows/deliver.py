@@ -157,7 +157,7 @@ class Reattempt:
                 target,
                 retry.number,
                 forced=retry.forced,
-                has_waited=True,
+                beside_others=bool(recorded),
                 turn=retry.turn,
                 rests=retry.rests,
             )

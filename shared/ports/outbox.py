@@ -56,7 +56,7 @@ class Outbox(Protocol):
         """
         ...
 
-    async def record(self, attempt: Attempt, retry: DueRetry | None, *, has_waited: bool = False) -> None:
+    async def record(self, attempt: Attempt, retry: DueRetry | None, *, beside_others: bool = False) -> None:
         """Keep an attempt and queue the retry that follows it.
 
         Recording the same attempt id twice keeps the first.
@@ -64,7 +64,7 @@ class Outbox(Protocol):
         Args:
             attempt: It.
             retry: What follows it.
-            has_waited: Though it is the first automatic one, one by hand may have been made before it.
+            beside_others: Though it may be the first automatic one, there is one by hand before it.
 
         Raises:
             Unavailable: The store or the queue is out of reach or full.

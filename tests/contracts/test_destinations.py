@@ -60,7 +60,7 @@ async def test_a_first_attempt_that_waited_beside_one_by_hand_is_listed_as_one_m
     await stores.outbox.accept(message, a_dispatch(message), None)
     manual = a_failed_attempt(message, ENDPOINT, next_attempt_at=None, **BY_HAND)
     await stores.outbox.record(manual, None)
-    await stores.outbox.record(an_attempt(message, ENDPOINT, timestamp=LATER), None, has_waited=True)
+    await stores.outbox.record(an_attempt(message, ENDPOINT, timestamp=LATER), None, beside_others=True)
     clock.move(LATER - NOON)
 
     for channel in (None, "eu"):

@@ -269,11 +269,11 @@ class FullDisk:
         self.accept = outbox.accept
         self.unfinished = outbox.unfinished
 
-    async def record(self, attempt: Attempt, retry: DueRetry | None, *, has_waited: bool = False) -> None:
+    async def record(self, attempt: Attempt, retry: DueRetry | None, *, beside_others: bool = False) -> None:
         """Keep an attempt, if there is room."""
         if self.is_full and attempt.endpoint_id == self._endpoint.id:
             raise Unavailable("store", "the disk is full")
-        await self._outbox.record(attempt, retry, has_waited=has_waited)
+        await self._outbox.record(attempt, retry, beside_others=beside_others)
 
 
 async def test_a_failure_of_ours_is_handed_back_and_takes_nothing_from_other_endpoints(

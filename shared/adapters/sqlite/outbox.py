@@ -75,14 +75,14 @@ class SqliteOutbox:
 
         return await entry.written_by(self._writer, Operation(alone, together=rows))
 
-    async def record(self, attempt: Attempt, retry: DueRetry | None, *, has_waited: bool = False) -> None:
+    async def record(self, attempt: Attempt, retry: DueRetry | None, *, beside_others: bool = False) -> None:
         rows = [*attempt_rows(attempt)]
         entry = None
         if retry is not None:
             body = to_body(retry.retry)
             entry = self._lines.of(RETRY_QUEUE).enter(body, at=self._clock.now(), due_at=retry.due_at)
             rows.append(entry.row)
-        is_first = attempt.number == FIRST and not has_waited
+        is_first = attempt.number == FIRST and not beside_others
 
         def alone(connection: sqlite3.Connection) -> bool | None:
             same = "SELECT count(*) FROM attempt WHERE message_id = ? AND id = ?"
