@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from shared.adapters.outbound.http_sender import HttpSender
 from shared.adapters.sealing import AesSecrets
+from shared.adapters.sqlite.orchestrations import SqliteOrchestrations
 from shared.adapters.sqlite.store import SqliteStore
 from shared.adapters.system import SystemClock, SystemDice
 from shared.adapters.telemetry.lines import JsonLines
@@ -47,6 +48,7 @@ from shared.ports.endpoints import Endpoints
 from shared.ports.event_types import EventTypes
 from shared.ports.journal import Journal
 from shared.ports.messages import Messages
+from shared.ports.orchestrations import Orchestrations
 from shared.ports.organizations import Organizations
 from shared.ports.queue import Consumer, Queue
 from shared.ports.sender import Sender
@@ -77,6 +79,7 @@ class Service:
     queue: Queue
     consumer: Consumer
     policies: Policies
+    orchestrations: Orchestrations
     directory: Directory
     catalogue: Catalogue
     import_event_types: ImportEventTypes
@@ -172,6 +175,7 @@ def compose(
         queue=store.queue,
         consumer=store.queue,
         policies=policies,
+        orchestrations=SqliteOrchestrations(store.writer, store.readers, store.lines, clock),
         directory=directory,
         catalogue=catalogue,
         import_event_types=ImportEventTypes(catalogue, event_types),

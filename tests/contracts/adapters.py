@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from shared.adapters.sealing import AesSecrets
+from shared.adapters.sqlite.orchestrations import SqliteOrchestrations
 from shared.adapters.sqlite.store import SqliteStore
 from shared.adapters.system import SystemClock, SystemDice
 from shared.adapters.telemetry.lines import JsonLines
@@ -25,6 +26,7 @@ from shared.ports.endpoints import Endpoints
 from shared.ports.event_types import EventTypes
 from shared.ports.journal import Journal
 from shared.ports.messages import Messages
+from shared.ports.orchestrations import Orchestrations
 from shared.ports.organizations import Organizations
 from shared.ports.outbox import Outbox
 from shared.ports.queue import Consumer, Queue
@@ -58,6 +60,7 @@ class Stores:
     throttles: Throttles
     queue: Queue
     consumer: Consumer
+    orchestrations: Orchestrations
     close: Callable[[], Awaitable[None]]
     reborn: Callable[[], Awaitable["Stores"]]
 
@@ -87,6 +90,7 @@ async def sqlite(folder: Path, clock: MovedClock) -> Stores:
         throttles=store.throttles,
         queue=store.queue,
         consumer=store.queue,
+        orchestrations=SqliteOrchestrations(store.writer, store.readers, store.lines, clock),
         close=store.close,
         reborn=reborn,
     )

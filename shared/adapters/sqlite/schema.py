@@ -141,6 +141,30 @@ CREATE INDEX background_task_running ON background_task (updated_at) WHERE statu
 
 CREATE TABLE pulse (one INTEGER PRIMARY KEY CHECK (one = 1), beats INTEGER NOT NULL);
 INSERT INTO pulse VALUES (1, 0);
+
+-- Durable orchestrations of the embedded host; events are JSON texts that only the host understands.
+CREATE TABLE orchestration (
+    id TEXT PRIMARY KEY, execution TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL,
+    status TEXT NOT NULL, parent_id TEXT, parent_execution TEXT, parent_task INTEGER, step INTEGER NOT NULL,
+    created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, custom_status TEXT, output TEXT, input TEXT
+);
+CREATE INDEX orchestration_created ON orchestration (created_at, id);
+CREATE TABLE orchestration_history (
+    instance_id TEXT NOT NULL, number INTEGER NOT NULL, event TEXT NOT NULL,
+    PRIMARY KEY (instance_id, number)
+) WITHOUT ROWID;
+-- What waits for an instance's next step; task is what it is the outcome of, if of anything.
+CREATE TABLE orchestration_arrival (
+    place INTEGER PRIMARY KEY, instance_id TEXT NOT NULL, due_at INTEGER NOT NULL,
+    task INTEGER, event TEXT NOT NULL
+);
+CREATE INDEX orchestration_arrival_due ON orchestration_arrival (instance_id, due_at, place);
+CREATE INDEX orchestration_arrival_task ON orchestration_arrival (instance_id, task) WHERE task IS NOT NULL;
+-- Activities that have no outcome yet.
+CREATE TABLE orchestration_call (
+    instance_id TEXT NOT NULL, execution TEXT NOT NULL, task INTEGER NOT NULL, name TEXT NOT NULL, input TEXT,
+    PRIMARY KEY (instance_id, execution, task)
+) WITHOUT ROWID;
 """
 
 MIGRATIONS = (_FIRST,)
