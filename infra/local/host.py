@@ -4,7 +4,7 @@ Start
 1. Read the registrations; whatever cannot be driven stops the start.
 2. Open the store.
 3. Take the address, and serve.
-4. Drive the queue functions and the timer functions.
+4. Drive the queue functions, the timer functions and the durable functions.
 
 Stop, on SIGTERM or SIGINT, within ten seconds
 5. Take nothing new: no connection, no message, no run of a timer.
@@ -30,6 +30,8 @@ import uvloop
 import function_app
 from functions.http import asgi
 from infra.local import registrations
+from infra.local.durable.driver import Durable, close_client
+from infra.local.durable.surroundings import Surroundings
 from infra.local.lines import LibraryLog, facts_of
 from infra.local.pump import Pump
 from infra.local.registrations import Registrations
@@ -117,6 +119,7 @@ async def _run(settings: Settings, env: Mapping[str, str], announce: Callable[[i
         await _stop(drivers, running, stops.second, parts.journal)
     finally:
         # 8.
+        await close_client()
         await parts.close()
     return is_told
 
@@ -142,7 +145,13 @@ class _Stops:
 
 def _drivers(registered: Registrations, parts: Service, database: Path) -> Sequence[Driver]:
     runs = FileRuns(database.with_name(f"{database.name}.timers"))
+    durable: Sequence[Driver] = ()
+    if registered.is_durable:
+        around = Surroundings(parts.orchestrations, parts.clock, parts.dice, parts.journal)
+        driven = Durable.on(registered, parts.consumer, around)
+        registered, durable = driven.registered, driven.drivers
     return [
+        *durable,
         *(Pump(function, parts.consumer, parts.clock, parts.journal) for function in registered.queues),
         *(Timer(function, runs, parts.clock, parts.journal) for function in registered.timers),
     ]

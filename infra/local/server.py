@@ -85,8 +85,9 @@ def listen(host: str, port: int) -> socket.socket:
         CannotListen: It is taken, or is none of this machine's, or we may not have it.
     """
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind)
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # With the protocol named, asyncio has short answers sent at once; uvloop does so anyway.
+        listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise CannotListen(f"cannot listen on {host!r}: {error.strerror}; set HELIOGRAPH_HOST") from error
     try:

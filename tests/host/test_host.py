@@ -1,8 +1,12 @@
 """What the host does when one of its parts fails."""
 
 import asyncio
+from pathlib import Path
 
-from infra.local import host
+from infra.local import host, registrations
+from infra.local.durable.driver import close_client
+from tests.flows.walk import Walk
+from tests.host.durable.functions import Clients, Effects, app
 from tests.host.fakes import KeptLines, fails
 
 
@@ -33,3 +37,24 @@ async def test_a_signal_is_no_fault() -> None:
     running[0].cancel()
     assert is_told is True
     assert journal.lines == []
+
+
+async def test_durable_functions_are_driven_beside_the_others(tmp_path: Path) -> None:
+    """From a queue's message to the end of the orchestration that its function starts with the client."""
+    walk, effects, clients = Walk.on(tmp_path), Effects(), Clients()
+    drivers = host._drivers(registrations.read(app(effects, clients), {}), walk.service, tmp_path / "db")
+    running = [asyncio.create_task(driver.run()) for driver in drivers]
+    await walk.service.queue.send("asks", b"")
+    await clients.came.wait()
+    assert clients.client is not None
+
+    await clients.client.start_new("sequence", None, ["Ada"])
+    await effects.have(1)
+
+    assert effects.of("echo") == [{"name": "Ada"}]
+    for task in running:
+        task.cancel()
+    await asyncio.wait(running)
+    await asyncio.gather(*(driver.release() for driver in drivers))
+    await close_client()
+    await walk.service.close()

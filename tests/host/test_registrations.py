@@ -2,18 +2,24 @@
 
 from collections.abc import Callable, Mapping
 
+import azure.durable_functions as df
 import azure.functions as func
 import pytest
 
 import function_app
+from infra.local.durable.management import binding
 from infra.local.registrations import (
+    ActivityFunction,
     HttpFunction,
+    OrchestratorFunction,
     QueueFunction,
     Registrations,
     TimerFunction,
     Undrivable,
     read,
 )
+
+KNOWN = "HTTP, Service Bus queue, timer, orchestration and activity triggers"
 
 
 async def _asgi(scope: object, receive: object, send: object) -> None:
@@ -53,6 +59,46 @@ def test_every_kind_of_function_is_read() -> None:
     (timer,) = registered.timers
     assert (timer.name, timer.schedule, timer.parameter) == ("sweep", "0 * * * * *", "timer")
     assert timer.is_run_at_start
+
+
+async def test_durable_functions_are_read_and_get_their_client() -> None:
+    durable = df.Blueprint()
+    given: list[df.DurableOrchestrationClient] = []
+
+    @durable.orchestration_trigger(context_name="context")
+    def orchestrator(context: df.DurableOrchestrationContext) -> int:
+        return 1
+
+    @durable.activity_trigger(input_name="text")
+    @durable.durable_client_input(client_name="client")
+    async def activity(text: str, client: df.DurableOrchestrationClient) -> None:
+        given.append(client)
+
+    @durable.timer_trigger("timer", schedule="0 * * * * *")
+    @durable.durable_client_input(client_name="client")
+    async def sweep(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+        given.append(client)
+
+    app = _app()
+
+    @durable.orchestration_trigger(context_name="context", orchestration="other-name")
+    def renamed(context: df.DurableOrchestrationContext) -> int:
+        return 1
+
+    assert not read(app, {}).is_durable
+    app = _app()
+    app.register_functions(durable)
+
+    registered = read(app, {}).with_client(binding("http://127.0.0.1:1/"))
+
+    assert registered.is_durable
+    assert [function.name for function in registered.orchestrators] == ["orchestrator", "other-name"]
+    assert [(function.name, function.parameter) for function in registered.activities] == [
+        ("activity", "text")
+    ]
+    await registered.activities[0].call(text="given")
+    await registered.timers[0].call(timer=None)
+    assert [type(client) for client in given] == [df.DurableOrchestrationClient] * 2
 
 
 def test_an_app_can_be_read_again() -> None:
@@ -121,6 +167,40 @@ def _output(blueprint: func.Blueprint) -> None:
     async def broken(message: func.ServiceBusMessage, out: func.Out[str]) -> None: ...
 
 
+def _entity(blueprint: func.Blueprint) -> None:
+    durable = _durable(blueprint)
+
+    @durable.entity_trigger(context_name="context")
+    def broken(context: df.DurableEntityContext) -> None: ...
+
+
+def _orchestrator_parameter(blueprint: func.Blueprint) -> None:
+    @_durable(blueprint).orchestration_trigger(context_name="ctx")
+    def broken(ctx: df.DurableOrchestrationContext) -> None: ...
+
+
+def _blocking_activity(blueprint: func.Blueprint) -> None:
+    @_durable(blueprint).activity_trigger(input_name="given")
+    def broken(given: str) -> str:
+        return given
+
+
+def _two_clients(blueprint: func.Blueprint) -> None:
+    durable = _durable(blueprint)
+
+    @durable.timer_trigger("timer", schedule="0 * * * * *")
+    @durable.durable_client_input(client_name="client")
+    @durable.durable_client_input(client_name="other")
+    async def broken(timer: func.TimerRequest, client: str, other: str) -> None: ...
+
+
+def _durable(blueprint: func.Blueprint) -> df.Blueprint:
+    """The same blueprint with the decorators of Durable Functions."""
+    durable = df.Blueprint()
+    durable._function_builders = blueprint._function_builders
+    return durable
+
+
 def _route(blueprint: func.Blueprint) -> None:
     @blueprint.route("health", auth_level=func.AuthLevel.ANONYMOUS)
     async def broken(req: func.HttpRequest) -> func.HttpResponse:
@@ -131,12 +211,16 @@ def _route(blueprint: func.Blueprint) -> None:
     ("register", "why"),
     [
         (_unset_setting, "it is registered with %QUEUE%, but the setting QUEUE is not set"),
-        (_blob, "it has blobTrigger; known are HTTP, Service Bus queue and timer triggers"),
+        (_blob, f"it has blobTrigger; known are {KNOWN}"),
         (_batch, "it takes messages in batches; set cardinality to one"),
         (_sessions, "it wants sessions, which the embedded queue does not have"),
         (_other_parameter, "its bindings are named ['message'] and its parameters ['msg']"),
         (_blocking, "it is not a coroutine function; write it with async def"),
-        (_output, "it has 2 bindings; only the trigger itself is known here"),
+        (_output, "it has 2 bindings; only the trigger itself and a durable client are known here"),
+        (_entity, f"it has entityTrigger; known are {KNOWN}"),
+        (_orchestrator_parameter, "its bindings are named ['ctx'] and its parameters ['context']"),
+        (_blocking_activity, "it is not a coroutine function; write it with async def"),
+        (_two_clients, "it has 3 bindings; only the trigger itself and a durable client are known here"),
         (_route, "only an ASGI app at /{*route} is served; make it a route of that app"),
     ],
 )
@@ -167,10 +251,12 @@ def test_every_function_of_this_program_is_driven() -> None:
 
 def _by_trigger(registered: Registrations) -> Mapping[str, list[str]]:
     triggers: dict[str, list[str]] = {}
-    functions: list[HttpFunction | QueueFunction | TimerFunction] = [
+    functions = [
         *registered.http,
         *registered.queues,
         *registered.timers,
+        *registered.orchestrators,
+        *registered.activities,
     ]
     for function in functions:
         match function:
@@ -178,4 +264,8 @@ def _by_trigger(registered: Registrations) -> Mapping[str, list[str]]:
                 triggers.setdefault(trigger, []).append(function.name)
             case HttpFunction():
                 triggers.setdefault("http", []).append(function.name)
+            case OrchestratorFunction():
+                triggers.setdefault("orchestration", []).append(function.name)
+            case ActivityFunction():
+                triggers.setdefault("activity", []).append(function.name)
     return triggers

@@ -1,0 +1,1 @@
+"""Durable Functions on the embedded host: the real package, its real client, and a clock moved by hand."""
