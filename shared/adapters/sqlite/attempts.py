@@ -32,6 +32,10 @@ _SELECT = f"SELECT {_COLUMNS} FROM attempt t"
 
 _ONE = f"{_SELECT} WHERE t.message_id = ? AND t.id = ?"
 _AT_ENDPOINT = f"{_SELECT} WHERE t.message_id = ? AND t.endpoint_id = ? ORDER BY t.id"
+# The + keeps SQLite from going through all attempts at the endpoint for the few on the message.
+_TOGETHER = "WHERE message_id = ? AND +endpoint_id = ?"
+END_CHAIN = f"UPDATE attempt SET next_attempt_at = NULL {_TOGETHER}"
+SETTLE = f"UPDATE attempt SET standing = CASE id WHEN ? THEN ? END {_TOGETHER}"
 _STANDINGS = f"({Status.SUCCESS:d}, {Status.FAIL:d}, {Status.SENDING:d})"
 
 _FACETS = ("event_type", "status", "code_class")
@@ -123,10 +127,7 @@ class SqliteAttempts:
 
     async def end_chain(self, message_id: str, endpoint_id: str) -> None:
         def clear(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "UPDATE attempt SET next_attempt_at = NULL WHERE message_id = ? AND endpoint_id = ?",
-                (message_id, endpoint_id),
-            )
+            connection.execute(END_CHAIN, (message_id, endpoint_id))
             settle(connection, message_id, endpoint_id)
 
         await self._writer.run(clear)
@@ -144,10 +145,7 @@ def settle(connection: sqlite3.Connection, message_id: str, endpoint_id: str) ->
     if not attempts:
         return
     newest, standing = attempts[-1], message_status(attempts)
-    connection.execute(
-        "UPDATE attempt SET standing = CASE id WHEN ? THEN ? END WHERE message_id = ? AND endpoint_id = ?",
-        (newest.id, standing, message_id, endpoint_id),
-    )
+    connection.execute(SETTLE, (newest.id, standing, message_id, endpoint_id))
     for label in labels(newest):
         place = (endpoint_id, *label, newest.event_type)
         connection.execute(
