@@ -7,6 +7,7 @@
                tasks       go on with what is to be done with many messages
     timers     sweep       queue what was recorded and never queued
                retention   erase payloads whose time is over
+               gauges      note how the queues, the store and the endpoints stand
 
 The Azure Functions host reads the registrations from `app`; so does the embedded host (`heliograph serve`).
 """

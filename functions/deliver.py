@@ -8,6 +8,7 @@ import azure.functions as func
 
 from functions.api.message import post_from_queue
 from shared.domain.errors import Conflict, EventIdTaken, Rejected
+from shared.domain.trace import context_of
 from shared.domain.work import DISPATCH_QUEUE, EVENTS_QUEUE, RETRY_QUEUE, Resend, again_from, dispatch_from
 from shared.wiring import service
 
@@ -27,12 +28,23 @@ async def events(message: func.ServiceBusMessage) -> None:
     """
     body = message.get_body()
     try:
-        await post_from_queue(service(), body, message.message_id)
+        await post_from_queue(service(), body, message.message_id, _trace(message))
     except EventIdTaken as repeated:
         service().journal.note("event.repeated", event_id=repeated.event_id)
     except (Rejected, Conflict) as refused:
         await service().queue.reject(EVENTS_QUEUE, body, reason=str(refused))
         service().journal.note("event.rejected", queue_message_id=message.message_id, why=str(refused))
+
+
+def _trace(message: func.ServiceBusMessage) -> str | None:
+    """The sender's trace context, in the properties where Azure's SDKs and others put it."""
+    properties = message.application_properties or {}
+
+    def texts(*names: str) -> list[str]:
+        found = (properties[name] for name in names if name in properties)
+        return [text.decode("latin-1") if isinstance(text, bytes) else str(text) for text in found][:1]
+
+    return context_of(texts("traceparent", "Diagnostic-Id"), texts("tracestate"))
 
 
 @blueprint.function_name("dispatch")

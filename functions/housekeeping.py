@@ -21,3 +21,11 @@ async def retention(timer: func.TimerRequest) -> None:
     """Every five minutes: erase payloads whose time is over, forget old idempotent answers."""
     del timer  # a late run does what the missed one would have done
     await service().retention()
+
+
+@blueprint.function_name("gauges")
+@blueprint.timer_trigger("timer", schedule="15 * * * * *")
+async def gauges(timer: func.TimerRequest) -> None:
+    """Every minute: note how much is queued and how long, and how store and endpoints stand."""
+    del timer  # a late run does what the missed one would have done
+    await service().measure()

@@ -7,6 +7,7 @@ is a slip of the pen, and a setting that is silently ignored costs an afternoon.
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -40,6 +41,11 @@ SIGNATURE_HEADERS = PREFIX + "SIGNATURE_HEADERS"
 ENDPOINT_HTTPS_ONLY = PREFIX + "ENDPOINT_HTTPS_ONLY"
 ALLOW_SUBNETS = PREFIX + "ALLOW_SUBNETS"
 ENCRYPTION_KEY = PREFIX + "ENCRYPTION_KEY"
+TELEMETRY = PREFIX + "TELEMETRY"
+TELEMETRY_SHARE = PREFIX + "TELEMETRY_SHARE"
+# These two are the platform's: Azure sets them for the Functions host, too.
+CONNECTION_STRING = "APPLICATIONINSIGHTS_CONNECTION_STRING"
+AUTHENTICATION_STRING = "APPLICATIONINSIGHTS_AUTHENTICATION_STRING"
 NAMES = (
     JWT_SECRET,
     JWT_ALGORITHM,
@@ -54,8 +60,10 @@ NAMES = (
     ENDPOINT_HTTPS_ONLY,
     ALLOW_SUBNETS,
     ENCRYPTION_KEY,
+    TELEMETRY,
+    TELEMETRY_SHARE,
 )
-SECRETS = frozenset({JWT_SECRET, ENCRYPTION_KEY})
+SECRETS = frozenset({JWT_SECRET, ENCRYPTION_KEY, CONNECTION_STRING})
 """Their values are never shown, not even in the error that says that they are wrong."""
 
 DEFAULT_DATABASE = Path(".heliograph/heliograph.db")
@@ -72,6 +80,12 @@ Value = TypeVar("Value")
 
 _SIGNS_TOKENS = "a secret text that only you know; for RS256 to RS512 and EdDSA a key in PEM form"
 _ENCRYPTS_SECRETS = "the base64 of 32 random bytes; `openssl rand -base64 32` makes them"
+_CONNECTS = (
+    "the resource's connection string, as its page in the portal shows it:"
+    " InstrumentationKey=…;IngestionEndpoint=https://…"
+)
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+_ENDPOINT = re.compile(r"https?://[a-zA-Z0-9.\-]+(:[0-9]+)?/?").fullmatch
 _TRUTHS = {
     "true": True,
     "1": True,
@@ -99,6 +113,41 @@ class JwtAlgorithm(StrEnum):
     def is_symmetric(self) -> bool:
         """Whether the secret that signs is the one that verifies."""
         return self.value.startswith("HS")
+
+
+class Telemetry(StrEnum):
+    """Where the journal goes."""
+
+    LINES = "lines"
+    """JSON lines on standard error."""
+    APPLICATION_INSIGHTS = "application-insights"
+
+
+NOBODY = "none"
+"""What is written where the journal goes nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource of Application Insights.
+
+    Attributes:
+        endpoint: Where it takes telemetry: scheme and host, perhaps a port.
+    """
+
+    instrumentation_key: str = field(repr=False)
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who we are in Entra.
+
+    Attributes:
+        client_id: Of a managed identity; None for the app's own, or a developer's.
+    """
+
+    client_id: str | None
 
 
 @dataclass(eq=False)
@@ -147,6 +196,10 @@ class Settings:
         endpoint_https_only: Whether an endpoint's URL must be https.
         allow_subnets: Addresses that may be called although they are private.
         encryption_key: What endpoint secrets are encrypted with at rest; 32 bytes.
+        telemetry: Where the journal goes.
+        telemetry_share: Of the messages without a failure, Application Insights is told at most so many.
+        application_insights: Where that is; None if nothing goes there.
+        application_insights_identity: Who signs in there; None where the connection string is enough.
     """
 
     jwt_secret: str = field(repr=False)
@@ -162,6 +215,10 @@ class Settings:
     endpoint_https_only: bool
     allow_subnets: tuple[Subnet, ...]
     encryption_key: bytes = field(repr=False)
+    telemetry: frozenset[Telemetry]
+    telemetry_share: float
+    application_insights: Resource | None
+    application_insights_identity: Identity | None
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> Self:
@@ -171,6 +228,8 @@ class Settings:
             WrongSettings: At least one is wrong, is missing and has no default, or is not known.
         """
         reader = _Reader(env)
+        resource = reader.read(CONNECTION_STRING, _resource, default=None)
+        usual = frozenset(Telemetry) if resource else frozenset({Telemetry.LINES})
         algorithm = reader.read(JWT_ALGORITHM, _algorithm, default=JwtAlgorithm.HS256)
         settings = cls(
             jwt_secret=reader.require(JWT_SECRET, _secret_for(algorithm), want=_SIGNS_TOKENS, meanwhile=""),
@@ -190,6 +249,10 @@ class Settings:
             encryption_key=reader.require(
                 ENCRYPTION_KEY, _encryption_key, want=_ENCRYPTS_SECRETS, meanwhile=b""
             ),
+            telemetry=reader.read(TELEMETRY, _telemetry_beside(resource), default=usual),
+            telemetry_share=reader.read(TELEMETRY_SHARE, _share, default=1.0),
+            application_insights=resource,
+            application_insights_identity=reader.read(AUTHENTICATION_STRING, _identity, default=None),
         )
         reader.finish()
         return settings
@@ -360,6 +423,56 @@ def _subnet(text: str) -> Subnet:
     except ValueError:
         raise ValueError("addresses or networks separated by commas, such as 127.0.0.1/32,::1/128") from None
     raise ValueError(f"{meant} for the whole network, or {text.partition('/')[0]} for the one address")
+
+
+def _telemetry_beside(resource: Resource | None) -> Callable[[str], frozenset[Telemetry]]:
+    """The parser for a process that has this resource of Application Insights."""
+
+    def parse(text: str) -> frozenset[Telemetry]:
+        if text.lower() == NOBODY:
+            return frozenset()
+        try:
+            chosen = frozenset(Telemetry(part.strip().lower()) for part in text.split(","))
+        except ValueError:
+            raise ValueError(
+                f"one or both of {', '.join(Telemetry)}, separated by a comma; or {NOBODY}"
+            ) from None
+        if Telemetry.APPLICATION_INSIGHTS in chosen and resource is None:
+            raise ValueError(f"{Telemetry.LINES}, or set {CONNECTION_STRING}") from None
+        return chosen
+
+    return parse
+
+
+def _share(text: str) -> float:
+    want = "a share above 0 % and up to 100 %, such as 5%"
+    number = text.removesuffix("%").strip()
+    if not number.replace(".", "", 1).isdecimal() or not number.isascii() or not text.endswith("%"):
+        raise ValueError(want)
+    share = float(number) / 100
+    if not 0 < share <= 1:
+        raise ValueError(want)
+    return share
+
+
+def _resource(text: str) -> Resource:
+    parts = _parts(text)
+    key, endpoint = parts.get("instrumentationkey", "").lower(), parts.get("ingestionendpoint", "")
+    if not (_UUID(key) and _ENDPOINT(endpoint)):
+        raise ValueError(_CONNECTS)
+    return Resource(key, endpoint.rstrip("/"))
+
+
+def _identity(text: str) -> Identity | None:
+    parts = _parts(text)
+    if parts.get("authorization", "").lower() != "aad" or not parts.keys() <= {"authorization", "clientid"}:
+        raise ValueError("Authorization=AAD, for an identity of your own with ;ClientId=… behind it")
+    return Identity(parts.get("clientid") or None)
+
+
+def _parts(text: str) -> dict[str, str]:
+    pairs = (part.partition("=") for part in text.split(";") if part.strip())
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
 def _encryption_key(text: str) -> bytes:

@@ -8,15 +8,20 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from shared.adapters.outbound.http_sender import HttpSender
 from shared.adapters.sealing import AesSecrets
 from shared.adapters.sqlite.orchestrations import SqliteOrchestrations
 from shared.adapters.sqlite.store import SqliteStore
 from shared.adapters.system import SystemClock, SystemDice
+from shared.adapters.telemetry.application_insights import ApplicationInsights
 from shared.adapters.telemetry.lines import JsonLines
-from shared.config import Settings
+from shared.adapters.telemetry.several import Listener, Several
+from shared.adapters.telemetry.tally import Tally
+from shared.config import Identity, Resource, Settings, Telemetry
 from shared.domain.errors import Unavailable
 from shared.domain.policy import Policy
 from shared.flows.accept import Accept
@@ -27,6 +32,7 @@ from shared.flows.deliver import AttemptByHand, Deliver, Reattempt
 from shared.flows.directory import Directory
 from shared.flows.erase import Erase
 from shared.flows.event_type_import import ImportEventTypes
+from shared.flows.gauges import Measure
 from shared.flows.housekeeping import Retention, Sweep
 from shared.flows.in_turn import AttemptInTurn
 from shared.flows.management import SeededEventTypes
@@ -52,6 +58,9 @@ from shared.ports.orchestrations import Orchestrations
 from shared.ports.organizations import Organizations
 from shared.ports.queue import Consumer, Queue
 from shared.ports.sender import Sender
+
+if TYPE_CHECKING:
+    from shared.adapters.telemetry.ingestion import Ingestion
 
 try:
     VERSION = version("heliograph")
@@ -95,6 +104,8 @@ class Service:
     carry_on: CarryOn
     sweep: Sweep
     retention: Retention
+    measure: Measure
+    tally: Tally
     store: SqliteStore
     sender: Sender
 
@@ -132,7 +143,8 @@ def compose(
     """
     clock = clock or SystemClock()
     dice = dice or SystemDice()
-    journal = journal or JsonLines(sys.stderr, clock)
+    tally = Tally()
+    journal = journal or _journal(settings, clock, tally)
     sender = sender or HttpSender(user_agent=f"Heliograph/{VERSION}", allow=settings.allow_subnets)
     store = SqliteStore.open(settings.database, clock)
     secrets = AesSecrets(settings.encryption_key)
@@ -198,8 +210,35 @@ def compose(
         ),
         sweep=Sweep(store.outbox, store.background_tasks, store.queue, clock, journal),
         retention=Retention(store.messages, store.answers, clock, journal),
+        measure=Measure(store.queue, store.endpoints, store.check, clock, journal),
+        tally=tally,
         store=store,
         sender=sender,
+    )
+
+
+def _journal(settings: Settings, clock: Clock, tally: Tally) -> Journal:
+    """Everybody whom the settings want to be told, and the tally."""
+    listeners: list[Listener] = [tally]
+    lines = None
+    if Telemetry.LINES in settings.telemetry:
+        lines = JsonLines(sys.stderr, clock)
+        listeners.append(lines)
+    if Telemetry.APPLICATION_INSIGHTS in settings.telemetry and settings.application_insights is not None:
+        connect = partial(_ingestion, settings.application_insights, settings.application_insights_identity)
+        listeners.append(
+            ApplicationInsights(connect, clock, tally.counts, share=settings.telemetry_share, aside=lines)
+        )
+    return Several(listeners)
+
+
+def _ingestion(resource: Resource, identity: Identity | None) -> "Ingestion":
+    # Half a second of imports, which only this needs; it is called on a thread of its own.
+    from shared.adapters.telemetry.ingestion import Ingestion, sign_in  # noqa: PLC0415
+
+    credential = None if identity is None else sign_in(identity.client_id)
+    return Ingestion(
+        instrumentation_key=resource.instrumentation_key, endpoint=resource.endpoint, credential=credential
     )
 
 

@@ -15,7 +15,15 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from shared.config import NAMES, JwtAlgorithm, Settings, WrongSettings
+from shared.config import (
+    NAMES,
+    Identity,
+    JwtAlgorithm,
+    Resource,
+    Settings,
+    Telemetry,
+    WrongSettings,
+)
 from shared.domain.policy import STANDARD_HEADERS, SVIX_HEADERS
 from shared.domain.retry import DEFAULT_SCHEDULE
 from shared.domain.signature import SignatureType
@@ -61,6 +69,10 @@ def test_only_two_secrets_must_be_set() -> None:
         endpoint_https_only=False,
         allow_subnets=(),
         encryption_key=KEY,
+        telemetry=frozenset({Telemetry.LINES}),
+        telemetry_share=1.0,
+        application_insights=None,
+        application_insights_identity=None,
     )
 
 
@@ -78,6 +90,8 @@ def test_every_setting_is_read() -> None:
         SIGNATURE_HEADERS="svix",
         ENDPOINT_HTTPS_ONLY="True",
         ALLOW_SUBNETS="127.0.0.1/32, ::1/128,10.0.0.0/8,192.168.0.1",
+        TELEMETRY=" Lines",
+        TELEMETRY_SHARE="5%",
     )
 
     assert settings == Settings(
@@ -96,7 +110,67 @@ def test_every_setting_is_read() -> None:
             ip_network(subnet) for subnet in ("127.0.0.1/32", "::1/128", "10.0.0.0/8", "192.168.0.1/32")
         ),
         encryption_key=KEY,
+        telemetry=frozenset({Telemetry.LINES}),
+        telemetry_share=0.05,
+        application_insights=None,
+        application_insights_identity=None,
     )
+
+
+CONNECTION = {
+    "APPLICATIONINSIGHTS_CONNECTION_STRING": (
+        "InstrumentationKey=6F8C1D9A-0000-4000-8000-0123456789AB;"
+        "IngestionEndpoint=https://westeurope-5.in.applicationinsights.azure.com/;"
+        "LiveEndpoint=https://westeurope.livediagnostics.monitor.azure.com/;ApplicationId=1"
+    )
+}
+
+
+def test_application_insights_is_told_when_its_resource_is_known() -> None:
+    settings = Settings.read(REQUIRED | CONNECTION)
+
+    assert settings.telemetry == {Telemetry.LINES, Telemetry.APPLICATION_INSIGHTS}
+    assert settings.application_insights == Resource(
+        "6f8c1d9a-0000-4000-8000-0123456789ab", "https://westeurope-5.in.applicationinsights.azure.com"
+    )
+    assert "6f8c1d9a" not in repr(settings)
+
+
+def test_it_can_be_that_nobody_is_told() -> None:
+    assert _read(TELEMETRY="None").telemetry == frozenset()
+
+
+def test_it_can_be_the_only_one_that_is_told_and_be_signed_in_at() -> None:
+    """On Azure lines on standard error would be told once more by the host."""
+    chosen = {
+        "HELIOGRAPH_TELEMETRY": "Application-Insights",
+        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "ClientId=17;Authorization=AAD",
+    }
+
+    settings = Settings.read(REQUIRED | CONNECTION | chosen)
+
+    assert settings.telemetry == {Telemetry.APPLICATION_INSIGHTS}
+    assert settings.application_insights_identity == Identity("17")
+    own = Settings.read(REQUIRED | {"APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Authorization=AAD"})
+    assert own.application_insights_identity == Identity(None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "6f8c1d9a-0000-4000-8000-0123456789ab",
+        "InstrumentationKey=6f8c1d9a-0000-4000-8000-0123456789ab",
+        "InstrumentationKey=6f8c1d9a;IngestionEndpoint=https://x.example",
+        "InstrumentationKey=6f8c1d9a-0000-4000-8000-0123456789ab;IngestionEndpoint=x.example",
+        "InstrumentationKey=6f8c1d9a-0000-4000-8000-0123456789ab;IngestionEndpoint=https://x.example/v2/track",
+    ],
+)
+def test_a_wrong_connection_string_is_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(WrongSettings) as complained:
+        Settings.read(REQUIRED | {"APPLICATIONINSIGHTS_CONNECTION_STRING": text})
+
+    assert "as its page in the portal shows it: InstrumentationKey=…" in str(complained.value)
+    assert "6f8c1d9a" not in str(complained.value)
 
 
 def test_an_empty_setting_is_a_setting_that_is_not_there() -> None:
@@ -113,6 +187,20 @@ def test_an_empty_retry_schedule_means_no_retry() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "complaint"),
     [
+        (
+            "TELEMETRY",
+            "stdout",
+            "'stdout'; write one or both of lines, application-insights, separated by a comma; or none",
+        ),
+        (
+            "TELEMETRY",
+            "lines,application-insights",
+            "'lines,application-insights'; write lines, or set APPLICATIONINSIGHTS_CONNECTION_STRING",
+        ),
+        *(
+            ("TELEMETRY_SHARE", share, f"'{share}'; write a share above 0 % and up to 100 %, such as 5%")
+            for share in ("0%", "101%", "5", "half", "-1%", "1e1%", "٣%", ".%")
+        ),
         ("JWT_ALGORITHM", "none", "'none'; write one of HS256, HS384, HS512, RS256, RS384, RS512, EdDSA"),
         ("PORT", "eighty", "'eighty'; write a port such as 8071, at most 65535; 0 takes any that is free"),
         ("PORT", "65536", "'65536'; write a port such as 8071, at most 65535; 0 takes any that is free"),

@@ -112,7 +112,7 @@ async def create(service: Service, request: Request) -> Answer:
     key = claim_key(request)
     try:
         app_key = atoms.limited(request.path[APP_ID], "path", "app_id_or_uid")
-        new, new_application = read_message(await request.body(), service.clock)
+        new, new_application = read_message(await request.body(), service.clock, request.trace)
         application = await found_or_made(service, token.org_id, app_key, new_application)
         return await post(service, application, new, key, show=show)
     except (HeliographError, Refused):
@@ -148,7 +148,9 @@ async def post(
     return await service.accept(message, claim) or answer
 
 
-async def post_from_queue(service: Service, body: bytes, message_id: str | None) -> None:
+async def post_from_queue(
+    service: Service, body: bytes, message_id: str | None, trace: str | None = None
+) -> None:
     """Have an event accepted that a backend sent as a queue message.
 
     Handed over again, or sent again under the same id with the same body, it is accepted once.
@@ -157,6 +159,7 @@ async def post_from_queue(service: Service, body: bytes, message_id: str | None)
         service: Ours.
         body: An object with `orgId`, `appId` (id or uid) and `message`, the body of the HTTP request.
         message_id: The sender's id of the queue message.
+        trace: The sender's trace context.
 
     Raises:
         Invalid: The body breaks a rule.
@@ -166,7 +169,7 @@ async def post_from_queue(service: Service, body: bytes, message_id: str | None)
     """
     event = read_event(body)
     # It may have waited until its time is near or past, or have been accepted already: late is not wrong.
-    new, new_application = read_message(bytes(event.message), service.clock, soonest=timedelta.min)
+    new, new_application = read_message(bytes(event.message), service.clock, trace, soonest=timedelta.min)
     application = await found_or_made(service, event.org_id, event.app_id, new_application)
     # With the body: queues that are made anew count their ids from the beginning.
     key = None if message_id is None else blake2b(message_id.encode() + b":" + body).digest()

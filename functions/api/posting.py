@@ -109,13 +109,14 @@ _events = BodyReader(EventIn)
 
 
 def read_message(
-    body: bytes, clock: Clock, *, soonest: timedelta = DELIVER_AHEAD_MIN
+    body: bytes, clock: Clock, trace: str | None, *, soonest: timedelta = DELIVER_AHEAD_MIN
 ) -> tuple[NewMessage, NewApplication | None]:
     """Read what a producer posted: the message, and the application to be made for it if need be.
 
     Args:
         body: As it came in.
         clock: What times to be delivered at are measured by.
+        trace: The producer's trace context.
         soonest: How far ahead such a time must be.
 
     Raises:
@@ -140,6 +141,7 @@ def read_message(
         tags=atoms.tags(read.tags),
         content_type=content_type,
         deliver_at=deliver_at,
+        trace=trace,
     )
     return new, None if read.application is None else read.application.checked("body", "application")
 

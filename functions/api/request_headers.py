@@ -26,6 +26,8 @@ FORBIDDEN = frozenset(
         "proxy-authenticate",
         "proxy-authorization",
         "te",
+        "traceparent",
+        "tracestate",
         "trailers",
         "transfer-encoding",
         "upgrade",

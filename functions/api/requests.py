@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import cast
 
 from functions.api.errors import TooLarge
+from shared.domain.trace import context_of
 
 Scope = MutableMapping[str, object]
 Receive = Callable[[], Awaitable[MutableMapping[str, object]]]
@@ -11,6 +12,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, object]]]
 BODY_LIMIT_BYTES = 2 * 1024 * 1024
 _LIMIT_DIGITS = 10
 """A length of more digits is over the limit without reading it as a number."""
+
+
+_TRACEPARENT, _TRACESTATE = b"traceparent", b"tracestate"
 
 
 class Disconnected(Exception):
@@ -46,6 +50,13 @@ class Request:
         return b"%b?%b" % (path, query_string) if query_string else path
 
     @property
+    def trace(self) -> str | None:
+        """The caller's trace context, as `shared.domain.trace.context_of` keeps it."""
+        if _TRACEPARENT not in self.headers:
+            return None
+        return context_of(self._every(_TRACEPARENT), self._every(_TRACESTATE))
+
+    @property
     def origin(self) -> str:
         """Where the caller reaches us, such as `https://hooks.example`, as far as it can be told."""
         forwarded = self.headers.get(b"x-forwarded-proto", b"").partition(b",")[0].strip()
@@ -73,6 +84,10 @@ class Request:
             if size_bytes > BODY_LIMIT_BYTES:
                 raise TooLarge
         return b"".join(pieces)
+
+    def _every(self, name: bytes) -> list[str]:
+        headers = cast("list[tuple[bytes, bytes]]", self.scope["headers"])
+        return [value.decode("latin-1") for header, value in headers if header == name]
 
     async def _piece(self) -> tuple[bytes, bool]:
         message = await self._receive()

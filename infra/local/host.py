@@ -33,6 +33,7 @@ from infra.local import registrations
 from infra.local.durable.driver import Durable, close_client
 from infra.local.durable.surroundings import Surroundings
 from infra.local.lines import LibraryLog, facts_of
+from infra.local.metrics import Metrics
 from infra.local.pump import Pump
 from infra.local.registrations import Registrations
 from infra.local.server import CONNECTIONS_AT_ONCE, HttpServer, listen
@@ -106,7 +107,8 @@ async def _run(settings: Settings, env: Mapping[str, str], announce: Callable[[i
         # 3. and 4.
         listener = listen(settings.host, settings.port)
         # The other half is for receivers: a delivery must not fail because producers have taken all.
-        server = HttpServer(asgi, listener, connections=min(CONNECTIONS_AT_ONCE, files // 2))
+        app = Metrics(asgi, parts)
+        server = HttpServer(app, listener, connections=min(CONNECTIONS_AT_ONCE, files // 2))
         drivers: list[Driver] = [server, *_drivers(registered, parts, settings.database)]
         running = [asyncio.create_task(driver.run()) for driver in drivers]
         ready = asyncio.create_task(server.ready.wait())

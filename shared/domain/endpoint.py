@@ -1,8 +1,10 @@
 """An endpoint: where one application wants its messages, and which of them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from msgspec import UNSET, UnsetType
 
@@ -105,6 +107,14 @@ class EndpointEdit:
     def to_become(cls, new: NewEndpoint) -> "EndpointEdit":
         """The edit that is about every part, and makes of an endpoint what `new` says."""
         return cls(**{part: getattr(new, part) for part in cls.__slots__})
+
+
+@lru_cache(1024)
+def receiver_of(url: str) -> str:
+    """Who is called at a URL: its scheme, host and port. The rest is a secret at many receivers."""
+    scheme, _, rest = url.partition("://")
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    return f"{scheme}://{authority.rpartition('@')[2]}"
 
 
 def edited(endpoint: Endpoint, said: EndpointEdit, at: datetime) -> Endpoint:

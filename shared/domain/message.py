@@ -28,6 +28,7 @@ class Message(msgspec.Struct, frozen=True):
         content_type: What the payload is delivered as. None is `JSON`, and then the payload is an object;
             else it may be any text. It is kept and erased with the payload.
         deliver_at: When it is to be delivered, in UTC; None is at once.
+        trace: Its producer's trace context, as `shared.domain.trace.context_of` keeps it, if it sent one.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Message(msgspec.Struct, frozen=True):
     tags: frozenset[str] | None = None
     content_type: str | None = None
     deliver_at: datetime | None = None
+    trace: str | None = None
 
 
 class NewMessage(msgspec.Struct, frozen=True):
@@ -50,6 +52,7 @@ class NewMessage(msgspec.Struct, frozen=True):
     Attributes:
         payload: The text to be delivered, as written.
         content_type: As in `Message`.
+        trace: As in `Message`.
     """
 
     event_type: str
@@ -60,3 +63,4 @@ class NewMessage(msgspec.Struct, frozen=True):
     tags: frozenset[str] | None = None
     content_type: str | None = None
     deliver_at: datetime | None = None
+    trace: str | None = None

@@ -30,6 +30,7 @@ class Dispatch(msgspec.Struct, frozen=True):
         repeat: It may have been queued before, so look first at what is recorded.
         endpoint_id: To this endpoint and no other, whatever it filters by; None is to all that want it.
         content_type: What the payload is delivered as, as in `Message`, also if it does not travel along.
+        trace: As in `Message`.
     """
 
     org_id: str
@@ -42,6 +43,7 @@ class Dispatch(msgspec.Struct, frozen=True):
     endpoint_id: str | None = None
     tags: frozenset[str] | None = None
     content_type: str | None = None
+    trace: str | None = None
     schema: int = SCHEMA
 
 

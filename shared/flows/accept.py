@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from shared.domain import ids
 from shared.domain.application import Application
 from shared.domain.message import Message, NewMessage
+from shared.domain.trace import trace_of
 from shared.domain.work import INLINE_PAYLOAD_LIMIT_BYTES, Dispatch
 from shared.ports.answers import StoredAnswer
 from shared.ports.clock import Clock
 from shared.ports.dice import Dice
-from shared.ports.journal import Journal
+from shared.ports.journal import ACCEPTED, Journal
 from shared.ports.outbox import Claim, Outbox
 
 
@@ -43,6 +44,7 @@ class Accept:
             tags=new.tags,
             content_type=new.content_type,
             deliver_at=new.deliver_at,
+            trace=new.trace,
         )
 
     async def __call__(
@@ -64,12 +66,15 @@ class Accept:
         """
         answered = await self.outbox.accept(message, _dispatch_of(message, endpoint_id), claim)
         if answered is None:
+            trace = trace_of(message.id, message.trace)
             self.journal.note(
-                "message.accepted",
+                ACCEPTED,
                 org_id=message.org_id,
                 app_id=message.app_id,
                 message_id=message.id,
                 event_type=message.event_type,
+                trace_id=trace.id,
+                parent_span_id=trace.parent_id,
             )
         return answered
 
@@ -86,6 +91,7 @@ def _dispatch_of(message: Message, endpoint_id: str | None) -> Dispatch:
         endpoint_id=endpoint_id,
         tags=message.tags,
         content_type=message.content_type,
+        trace=message.trace,
     )
 
 

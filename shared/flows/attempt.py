@@ -1,18 +1,20 @@
 """One attempt: the heart of the service, shared by everything that delivers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from shared.domain import ids
 from shared.domain.attempt import Attempt, Status, Trigger
-from shared.domain.endpoint import Endpoint
+from shared.domain.endpoint import Endpoint, receiver_of
 from shared.domain.message import JSON
 from shared.domain.policy import Policy
 from shared.domain.retry import wait_after
 from shared.domain.signature import sign
 from shared.domain.throttle import Turn
+from shared.domain.trace import Trace, span_of, trace_of
 from shared.domain.verdict import Answer, Verdict, judge
 from shared.domain.work import Retry
 from shared.flows.directory import Directory, Target
@@ -20,9 +22,11 @@ from shared.flows.operational import OperationalWebhooks
 from shared.ports.clock import Clock
 from shared.ports.dice import Dice
 from shared.ports.endpoints import Endpoints
-from shared.ports.journal import Journal
+from shared.ports.journal import ATTEMPTED, Fact, Journal
 from shared.ports.outbox import DueRetry, Outbox
 from shared.ports.sender import Outgoing, Sender
+
+Headers = Sequence[tuple[str, str]]
 
 
 class ByHand(msgspec.Struct, frozen=True):
@@ -51,6 +55,7 @@ class Parcel(msgspec.Struct, frozen=True):
         beside_others: There are attempts on it at the endpoint, though this may be the first automatic one.
         turn: Under a rate, that it has waited for.
         rests: How often it has found the receiver too busy.
+        trace: As in `Message`.
     """
 
     message_id: str
@@ -66,6 +71,7 @@ class Parcel(msgspec.Struct, frozen=True):
     beside_others: bool = False
     turn: Turn | None = None
     rests: int = 0
+    trace: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,17 +106,22 @@ class MakeAttempt:
         """
         # As it holds now, also for a message of before it was changed.
         policy = await self.directory.policy(parcel.target.endpoint.org_id)
+        trace = trace_of(parcel.message_id, parcel.trace)
         async with self.sender.turn(parcel.target.endpoint.url) as refusal:  # (1)
             began_at = self.clock.now()
-            answer = refusal or await self.sender.send(_outgoing(parcel, policy, began_at))  # (2) (3)
+            attempt_id = self._id(parcel, began_at)
+            headers = trace.headers(span_of(attempt_id))
+            answer = refusal or await self.sender.send(
+                _outgoing(parcel, policy, began_at, headers)
+            )  # (2) (3)
 
         verdict = judge(answer)  # (4)
         next_at = self._next_at(parcel, policy, answer) if verdict is Verdict.RETRY else None
 
-        attempt = self._attempt(parcel, began_at, answer, verdict, next_at)
+        attempt = _attempt(parcel, attempt_id, began_at, answer, verdict, next_at)
         retry = self._retry(parcel, next_at)
         await self.outbox.record(attempt, retry, beside_others=parcel.beside_others)  # (5)
-        self._note(attempt, verdict)
+        self._note(parcel, attempt, answer, verdict, trace)
 
         self.operational.attempted(attempt)
         await self._draw_consequences(parcel.target, policy, attempt, verdict)  # (6)
@@ -129,33 +140,10 @@ class MakeAttempt:
         )
         return None if wait is None else now + wait
 
-    def _attempt(
-        self, parcel: Parcel, began_at: datetime, answer: Answer, verdict: Verdict, next_at: datetime | None
-    ) -> Attempt:
-        endpoint, by_hand = parcel.target.endpoint, parcel.by_hand
-        if by_hand is None:
-            attempt_id = ids.new_id(ids.ATTEMPT, began_at, self.dice.octets(ids.DICE_BYTES))
-        else:
-            attempt_id, began_at = by_hand.attempt_id, by_hand.asked_at
-        return Attempt(
-            id=attempt_id,
-            message_id=parcel.message_id,
-            endpoint_id=endpoint.id,
-            app_id=endpoint.app_id,
-            org_id=endpoint.org_id,
-            event_type=parcel.event_type,
-            channels=parcel.channels,
-            number=parcel.number,
-            url=endpoint.url,
-            status=Status.SUCCESS if verdict.is_success else Status.FAIL,
-            response_status_code=answer.status_code,
-            response=answer.body,
-            duration=answer.duration,
-            trigger=Trigger.SCHEDULED if by_hand is None else Trigger.MANUAL,
-            timestamp=began_at,
-            next_attempt_at=next_at,
-            tags=parcel.tags,
-        )
+    def _id(self, parcel: Parcel, began_at: datetime) -> str:
+        if parcel.by_hand is not None:
+            return parcel.by_hand.attempt_id
+        return ids.new_id(ids.ATTEMPT, began_at, self.dice.octets(ids.DICE_BYTES))
 
     @staticmethod
     def _retry(parcel: Parcel, next_at: datetime | None) -> DueRetry | None:
@@ -176,8 +164,10 @@ class MakeAttempt:
         self, target: Target, policy: Policy, attempt: Attempt, verdict: Verdict
     ) -> None:
         endpoint, is_manual = target.endpoint, attempt.trigger is Trigger.MANUAL
+        of: dict[str, Fact] = {"app_id": endpoint.app_id, "endpoint_id": endpoint.id}
         if verdict.is_success and endpoint.failing_since is not None:
             await self.endpoints.end_failing(endpoint.app_id, endpoint.id)
+            self.journal.note("endpoint.recovered", failing_since=endpoint.failing_since.isoformat(), **of)
             self.directory.forget_targets(endpoint.app_id)
         if verdict.is_disabling:
             since = endpoint.failing_since or attempt.timestamp
@@ -186,6 +176,8 @@ class MakeAttempt:
         elif verdict is Verdict.RETRY and attempt.next_attempt_at is None and not is_manual:
             at = attempt.timestamp
             since = await self.endpoints.begin_failing(endpoint.app_id, endpoint.id, at=at)
+            if since == at:
+                self.journal.note("endpoint.failing", **of)
             self.directory.forget_targets(endpoint.app_id)
             if at - since > policy.disable_after:
                 await self._disable(endpoint, since, f"it has given up messages since {since.isoformat()}")
@@ -196,23 +188,82 @@ class MakeAttempt:
             self.operational.disabled(endpoint, fail_since)
         self.directory.forget_targets(endpoint.app_id)
 
-    def _note(self, attempt: Attempt, verdict: Verdict) -> None:
+    def _note(self, parcel: Parcel, attempt: Attempt, answer: Answer, verdict: Verdict, trace: Trace) -> None:
         next_at = attempt.next_attempt_at
         self.journal.note(
-            "delivery.attempted",
+            ATTEMPTED,
+            org_id=attempt.org_id,
             app_id=attempt.app_id,
             message_id=attempt.message_id,
+            event_type=attempt.event_type,
             endpoint_id=attempt.endpoint_id,
             attempt_id=attempt.id,
             number=attempt.number,
+            manual=parcel.by_hand is not None,
+            receiver=receiver_of(attempt.url),
+            payload_bytes=len(parcel.payload),
             status_code=attempt.response_status_code,
-            duration_ms=round(attempt.duration.total_seconds() * 1000, 1),
+            failure=None if answer.failure is None else answer.failure.name.lower(),
+            duration_ms=_milliseconds(attempt.duration),
+            delivered=verdict.is_success,
             verdict=verdict.value,
             next_attempt_at=None if next_at is None else next_at.isoformat(),
+            trace_id=trace.id,
+            span_id=span_of(attempt.id),
+            parent_span_id=trace.parent_id,
         )
+        if not verdict.is_success and parcel.by_hand is None:
+            self._note_what_follows(attempt, verdict, trace)
+
+    def _note_what_follows(self, attempt: Attempt, verdict: Verdict, trace: Trace) -> None:
+        of: dict[str, Fact] = {
+            "app_id": attempt.app_id,
+            "message_id": attempt.message_id,
+            "endpoint_id": attempt.endpoint_id,
+            "trace_id": trace.id,
+        }
+        if attempt.next_attempt_at is None:
+            self.journal.note("delivery.given_up", attempts=attempt.number, verdict=verdict.value, **of)
+        else:
+            wait = attempt.next_attempt_at - self.clock.now()
+            self.journal.note("retry.planned", number=attempt.number + 1, wait_ms=_milliseconds(wait), **of)
 
 
-def _outgoing(parcel: Parcel, policy: Policy, began_at: datetime) -> Outgoing:
+def _attempt(
+    parcel: Parcel,
+    attempt_id: str,
+    began_at: datetime,
+    answer: Answer,
+    verdict: Verdict,
+    next_at: datetime | None,
+) -> Attempt:
+    endpoint, by_hand = parcel.target.endpoint, parcel.by_hand
+    return Attempt(
+        id=attempt_id,
+        message_id=parcel.message_id,
+        endpoint_id=endpoint.id,
+        app_id=endpoint.app_id,
+        org_id=endpoint.org_id,
+        event_type=parcel.event_type,
+        channels=parcel.channels,
+        number=parcel.number,
+        url=endpoint.url,
+        status=Status.SUCCESS if verdict.is_success else Status.FAIL,
+        response_status_code=answer.status_code,
+        response=answer.body,
+        duration=answer.duration,
+        trigger=Trigger.SCHEDULED if by_hand is None else Trigger.MANUAL,
+        timestamp=began_at if by_hand is None else by_hand.asked_at,
+        next_attempt_at=next_at,
+        tags=parcel.tags,
+    )
+
+
+def _milliseconds(span: timedelta) -> float:
+    return round(span.total_seconds() * 1000, 1)
+
+
+def _outgoing(parcel: Parcel, policy: Policy, began_at: datetime, trace_headers: Headers) -> Outgoing:
     endpoint, names = parcel.target.endpoint, policy.signature_headers
     seconds = int(began_at.timestamp())
     signature = sign(parcel.target.keys_at(began_at), parcel.message_id, seconds, parcel.payload)
@@ -224,6 +275,7 @@ def _outgoing(parcel: Parcel, policy: Policy, began_at: datetime) -> Outgoing:
             (names.id, parcel.message_id),
             (names.timestamp, str(seconds)),
             (names.signature, signature),
+            *trace_headers,
             *endpoint.headers.items(),
         ],
         body=parcel.payload,

@@ -10,13 +10,14 @@ from shared.domain.endpoint import Endpoint
 from shared.domain.errors import Unknown
 from shared.domain.matching import wants
 from shared.domain.message import Message
+from shared.domain.trace import trace_of
 from shared.domain.verdict import Verdict
 from shared.domain.work import Again, Dispatch, Resend, Retry
 from shared.flows.attempt import ByHand, Parcel
 from shared.flows.directory import Directory, Target
 from shared.flows.in_turn import AttemptInTurn
 from shared.ports.attempts import Attempts
-from shared.ports.journal import Fact, Journal
+from shared.ports.journal import DISPATCHED, Fact, Journal
 from shared.ports.messages import Messages
 
 
@@ -58,13 +59,26 @@ class Deliver:
                 if attempt.number == 1:
                     self.attempt_in_turn.make_attempt.tell_again(attempt)
             targets = [target for target in targets if target.endpoint.id not in recorded]
+        self.journal.note(
+            DISPATCHED,
+            app_id=dispatch.app_id,
+            message_id=dispatch.message_id,
+            endpoints=len(targets),
+            delivery_count=delivery_count,
+            trace_id=trace_of(dispatch.message_id, dispatch.trace).id,
+        )
         if not targets:
             return
         payload = dispatch.payload
         if payload is None:
             payload = await _payload(self.messages, dispatch)
         if payload is None:
-            self.journal.note("delivery.skipped", message_id=dispatch.message_id, why="the payload is gone")
+            self.journal.note(
+                "delivery.skipped",
+                app_id=dispatch.app_id,
+                message_id=dispatch.message_id,
+                why="the payload is gone",
+            )
             return
         await self._attempt_all(dispatch, targets, payload.encode())
 
@@ -81,6 +95,7 @@ class Deliver:
                 target,
                 1,
                 forced=forced,
+                trace=dispatch.trace,
             )
             for target in targets
         ]
@@ -160,6 +175,7 @@ class Reattempt:
                 beside_others=bool(recorded),
                 turn=retry.turn,
                 rests=retry.rests,
+                trace=message.trace,
             )
         )
 
@@ -241,6 +257,7 @@ class AttemptByHand:
                 by_hand=ByHand(resend.attempt_id, resend.asked_at, pending_at(recorded)),
                 turn=resend.turn,
                 rests=resend.rests,
+                trace=message.trace,
             )
             verdict = await self.attempt_in_turn(parcel)
             if verdict is None:

@@ -1,11 +1,25 @@
 """The endpoints of all applications."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from shared.domain.endpoint import Endpoint
 from shared.domain.paging import Scan
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointHealth:
+    """How many live endpoints are not well, over all applications.
+
+    Attributes:
+        disabled: By whomever.
+        failing: Enabled, and have given up messages without a success since.
+    """
+
+    disabled: int
+    failing: int
 
 
 class Endpoints(Protocol):
@@ -77,4 +91,8 @@ class Endpoints(Protocol):
 
     async def end_failing(self, app_id: str, endpoint_id: str) -> None:
         """Clear `failing_since`."""
+        ...
+
+    async def health(self) -> EndpointHealth:
+        """How many are not well; may be a minute old, and costs no more than those that it counts."""
         ...

@@ -5,6 +5,25 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+COUNTED_MAX = 100_000
+"""How far a backlog is counted: to count millions of retries every minute would cost more than it tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What stands in a queue.
+
+    Attributes:
+        due: Bodies that are due and not settled, those that a consumer has right now among them;
+            `COUNTED_MAX` is so many or more.
+        scheduled: Bodies that are not due yet; as `due`.
+        due_since: When the first of those that are due became so, in UTC; None if none is.
+    """
+
+    due: int
+    scheduled: int
+    due_since: datetime | None
+
 
 class Queue(Protocol):
     """The sending side. `tests/contracts/test_queue.py` holds every adapter to it.
@@ -22,6 +41,10 @@ class Queue(Protocol):
 
     async def redrive(self, queue: str) -> None:
         """Have all dead letters of a queue handed over again, as what was handed over before."""
+        ...
+
+    async def backlog(self, queue: str) -> Backlog:
+        """What stands in a queue, at a bounded cost: it may be asked once a minute, whatever waits."""
         ...
 
 

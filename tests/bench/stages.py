@@ -11,6 +11,7 @@ from tests.bench.outcome import Measured, rates_in_windows
 from tests.bench.rig import Load, Rig, around_floor, around_heliograph, workspace
 from tests.bench.service import heliograph, seconds_to_first_acceptance
 from tests.bench.table import Row, Section
+from tests.ingestion import Ingestion
 
 MESSAGES_A_SECOND = 3500
 SHARE_OF_FLOOR = 0.5
@@ -30,6 +31,8 @@ SAME_COST_WITHIN = 1.15
 THROTTLE_RATES = (1, 7, 50, 500)
 THROTTLE_WITHIN = 1.05
 THROTTLE_WINDOW = timedelta(seconds=10)
+# Telling costs at most a tenth of the throughput.
+TELEMETRY_SHARE = 0.9
 # Long enough that no retry falls due while something is measured.
 RETRIES_WAIT = {"HELIOGRAPH_RETRY_SCHEDULE": "24h"}
 # Short enough that what failed once is delivered before the run gives up.
@@ -195,6 +198,30 @@ class Bench:
             rows.append(Row(f"throttleRate {rate}", measured, f"{rate}/s ± 5 %", is_met))
         return Section(f"throttle · any {THROTTLE_WINDOW / timedelta(seconds=1):g} s after the first", rows)
 
+    def telemetry(self) -> Section:
+        """What it costs to tell Application Insights and standard error, against telling nobody."""
+        load = replace(self.load, seconds=self.lengths.other_seconds)
+        with Ingestion() as ingestion:
+            on = {"APPLICATIONINSIGHTS_CONNECTION_STRING": ingestion.connection_string}
+            off = {"HELIOGRAPH_TELEMETRY": "none"}
+            # In this order, as a machine's pace drifts.
+            first, second, third, fourth = (
+                _heliograph(load, "telemetry", settings) for settings in (off, on, on, off)
+            )
+            told, requests = len(ingestion.envelopes), len(ingestion.requests)
+        without = fmean((first.recorded_per_second, fourth.recorded_per_second))
+        with_it = fmean((second.recorded_per_second, third.recorded_per_second))
+        cost_us = fmean((second.service_cpu_us, third.service_cpu_us)) - fmean(
+            (first.service_cpu_us, fourth.service_cpu_us)
+        )
+        rows = [
+            table.share_of("attempts recorded, on against off", with_it, without, TELEMETRY_SHARE),
+            Row("attempts recorded, off/on/on/off", _rates(first, second, third, fourth)),
+            Row("processor time per delivery, on more than off", f"{cost_us:,.0f} us"),
+            Row("taken by Application Insights", f"{told:,} envelopes in {requests} requests"),
+        ]
+        return Section(f"telemetry · {load}", rows, sum(one.lost for one in (first, second, third, fourth)))
+
     def own(self, load: Load, backlog: int) -> Section:
         """A load of the caller's own making; nothing is promised of it but that nothing is lost."""
         settings: Mapping[str, str] = {}
@@ -218,6 +245,7 @@ class Bench:
             "backlog": self.backlog,
             "lists": self.lists,
             "throttle": self.throttle,
+            "telemetry": self.telemetry,
         }
 
 
@@ -238,6 +266,10 @@ def _section(title: str, measured: Measured, promised: list[Row]) -> Section:
     flow = [row for row in table.flow(measured) if row.name not in named]
     rows = [*promised, *flow, *table.losses(measured), *table.footprint(measured)]
     return Section(title, rows, measured.lost)
+
+
+def _rates(*measured: Measured) -> str:
+    return "/".join(f"{one.recorded_per_second:,.0f}" for one in measured) + "/s"
 
 
 def _says(text: str) -> None:

@@ -15,6 +15,8 @@ from shared.adapters.sqlite.orchestrations import SqliteOrchestrations
 from shared.adapters.sqlite.store import SqliteStore
 from shared.adapters.system import SystemClock, SystemDice
 from shared.adapters.telemetry.lines import JsonLines
+from shared.adapters.telemetry.several import Several
+from shared.adapters.telemetry.tally import Tally
 from shared.ports.answers import Answers
 from shared.ports.applications import Applications
 from shared.ports.attempts import Attempts
@@ -125,7 +127,20 @@ def json_lines() -> Told:
     return Told(journal, read)
 
 
-JOURNALS = [pytest.param(json_lines, id="lines")]
+def several() -> Told:
+    """On a text stream, among others."""
+    told = json_lines()
+    assert isinstance(told.journal, JsonLines)
+    journal = Several([Tally(), told.journal, Tally()])
+
+    def read() -> Sequence[Mapping[str, object]]:
+        journal.close()
+        return told.read()
+
+    return Told(journal, read)
+
+
+JOURNALS = [pytest.param(json_lines, id="lines"), pytest.param(several, id="several")]
 
 
 def loaded_dice() -> Dice:

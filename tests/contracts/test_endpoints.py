@@ -10,6 +10,7 @@ from hypothesis import given
 from shared.domain.endpoint import Endpoint, SealedKey
 from shared.domain.errors import TooManyKeys, UidTaken, Unavailable, Unknown
 from shared.domain.paging import Scan
+from shared.ports.endpoints import EndpointHealth
 from tests.clock import NOON
 from tests.contracts.adapters import Stores
 from tests.contracts.scans import EVERYTHING, expected, on_one_store, scans
@@ -259,3 +260,20 @@ async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
         await stores.endpoints.of_application(ACME.id)
     with pytest.raises(Unavailable):
         await stores.endpoints.update(ACME.id, "ep_1", lambda unchanged: unchanged)
+
+
+async def test_those_that_are_not_well_are_counted_over_all_applications(stores: Stores) -> None:
+    assert await stores.endpoints.health() == EndpointHealth(disabled=0, failing=0)
+    endpoints = [an_endpoint(application) for application in (ACME, ACME, ACME, OTHER)]
+    for endpoint in [*endpoints, an_endpoint(OTHER)]:
+        await stores.endpoints.add(endpoint)
+    for endpoint in endpoints:
+        await stores.endpoints.begin_failing(endpoint.app_id, endpoint.id, at=LATER)
+    assert await stores.endpoints.health() == EndpointHealth(disabled=0, failing=4)
+
+    first, second, third, _ = endpoints
+    await stores.endpoints.disable(ACME.id, first.id, at=LATER)
+    await stores.endpoints.end_failing(ACME.id, second.id)
+    await stores.endpoints.remove(ACME.id, third.id, at=LATER)
+
+    assert await stores.endpoints.health() == EndpointHealth(disabled=1, failing=1)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.errors import Unavailable
-from shared.ports.queue import Delivery
+from shared.ports.queue import Backlog, Delivery
 from tests.clock import NOON
 from tests.contracts.adapters import Stores
 
@@ -408,3 +408,36 @@ async def test_a_queue_that_is_out_of_reach_says_so(stores: Stores) -> None:
         await stores.consumer.complete(delivery)
     with pytest.raises(Unavailable):
         await stores.consumer.abandon(delivery)
+
+
+async def test_a_backlog_is_counted_by_what_is_due_and_what_is_not(stores: Stores) -> None:
+    assert await stores.queue.backlog(QUEUE) == Backlog(due=0, scheduled=0, due_since=None)
+    await stores.queue.send(QUEUE, b"first")
+    stores.clock.move(SECOND)
+    await stores.queue.send(QUEUE, b"second")
+    await stores.queue.send(QUEUE, b"later", due_at=NOON + 2 * SECOND)
+    await stores.queue.send("retry", b"elsewhere")
+
+    assert await stores.queue.backlog(QUEUE) == Backlog(due=2, scheduled=1, due_since=NOON)
+    stores.clock.move(SECOND)
+    assert await stores.queue.backlog(QUEUE) == Backlog(due=3, scheduled=0, due_since=NOON)
+
+
+async def test_what_a_consumer_has_is_in_the_backlog_until_it_is_done(stores: Stores) -> None:
+    """A consumer that hangs is a queue that does not get shorter."""
+    await stores.queue.send(QUEUE, b"body")
+    (delivery,) = await receive(stores)
+    assert await stores.queue.backlog(QUEUE) == Backlog(due=1, scheduled=0, due_since=NOON)
+
+    await stores.consumer.complete(delivery)
+
+    assert await stores.queue.backlog(QUEUE) == Backlog(due=0, scheduled=0, due_since=None)
+
+
+async def test_what_was_left_by_a_killed_process_is_in_the_backlog(stores: Stores) -> None:
+    await stores.queue.send(QUEUE, b"body")
+    again = await stores.reborn()
+    again.clock.move(SECOND)
+
+    assert await again.queue.backlog(QUEUE) == Backlog(due=1, scheduled=0, due_since=NOON)
+    await again.close()

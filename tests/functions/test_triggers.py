@@ -126,7 +126,7 @@ async def test_work_that_nobody_understands_is_handed_back(walk: Walk, queue: st
         await trigger(queue, b"{}")
 
 
-@pytest.mark.parametrize("name", ["sweep", "retention"])
+@pytest.mark.parametrize("name", ["sweep", "retention", "gauges"])
 async def test_timers_run_on_an_empty_service(walk: Walk, name: str) -> None:
     timer = TIMERS[name]
     await timer.call(**{timer.parameter: TimerRequest(past_due=True)})
@@ -152,5 +152,6 @@ def test_the_platform_sees_the_same_bindings() -> None:
         "tasks": "tasks",
         "sweep": "0 * * * * *",
         "retention": "0 */5 * * * *",
+        "gauges": "15 * * * * *",
     }
     assert isinstance(function_app.app, func.AsgiFunctionApp)

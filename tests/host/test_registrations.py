@@ -246,6 +246,7 @@ def test_every_function_of_this_program_is_driven() -> None:
         "tasks": ["tasks"],
         "0 * * * * *": ["sweep"],
         "0 */5 * * * *": ["retention"],
+        "15 * * * * *": ["gauges"],
     }
 
 

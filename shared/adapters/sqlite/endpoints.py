@@ -16,6 +16,7 @@ from shared.adapters.sqlite.writer import Writer
 from shared.domain.endpoint import Endpoint, SealedKey
 from shared.domain.errors import UidTaken, Unknown
 from shared.domain.paging import Scan
+from shared.ports.endpoints import EndpointHealth
 
 _COLUMNS = (
     "id, app_id, org_id, url, description, version, disabled, uid, throttle_rate, event_types, channels,"
@@ -29,6 +30,12 @@ _REPLACE = (
     " WHERE app_id = ?2 AND id = ?1"
 )
 _LIVE_ONE = "WHERE app_id = ? AND id = ? AND removed_at IS NULL"
+
+# Word for word as the indexes that have these alone.
+_NOT_WELL = (
+    "SELECT count(*) FROM endpoint WHERE disabled AND removed_at IS NULL",
+    "SELECT count(*) FROM endpoint WHERE failing_since IS NOT NULL AND NOT disabled AND removed_at IS NULL",
+)
 
 # Bytes as base64 text, instants as microseconds.
 _keys = msgspec.json.Decoder(list[tuple[bytes, int | None]]).decode
@@ -87,6 +94,12 @@ class SqliteEndpoints:
 
     async def end_failing(self, app_id: str, endpoint_id: str) -> None:
         await self._change(f"UPDATE endpoint SET failing_since = NULL {_LIVE_ONE}", (app_id, endpoint_id))
+
+    async def health(self) -> EndpointHealth:
+        def look(connection: sqlite3.Connection) -> EndpointHealth:
+            return EndpointHealth(*(connection.execute(sql).fetchone()[0] for sql in _NOT_WELL))
+
+        return await self._readers.run(look)
 
     async def _read(self, sql: str, parameters: columns.Row) -> Sequence[Endpoint]:
         def look(connection: sqlite3.Connection) -> Sequence[Endpoint]:

@@ -20,7 +20,7 @@ from shared.ports.messages import MessageFilter
 
 _COLUMNS = (
     "m.id, m.app_id, m.org_id, m.event_type, m.event_id, m.channels, m.payload_expires_at, m.created_at,"
-    " m.tags, m.deliver_at"
+    " m.tags, m.deliver_at, m.trace"
 )
 _BARE = f"SELECT {_COLUMNS}, NULL, NULL FROM message m"
 _WITH_PAYLOAD = (
@@ -148,6 +148,7 @@ def _message(row: tuple[Any, ...]) -> Message:
         created_at=columns.instant(row[7]),
         tags=columns.set_of(row[8]),
         deliver_at=columns.instant_or_none(row[9]),
-        payload=row[10],
-        content_type=row[11],
+        trace=row[10],
+        payload=row[11],
+        content_type=row[12],
     )

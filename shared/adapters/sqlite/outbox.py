@@ -121,6 +121,7 @@ def message_rows(message: Message, content: int) -> Sequence[tuple[Table, Row]]:
         expires_at,
         columns.micros(message.created_at),
         columns.micros_or_none(message.deliver_at),
+        message.trace,
     )
     rows: list[tuple[Table, Row]] = [(MESSAGE, row)]
     if message.payload is not None:

@@ -3,13 +3,14 @@
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from shared.adapters.sqlite import columns, work
 from shared.adapters.sqlite.lines import Lines
 from shared.adapters.sqlite.readers import Readers
 from shared.adapters.sqlite.writer import Operation, Writer
 from shared.ports.clock import Clock
-from shared.ports.queue import DeadLetter, Delivery
+from shared.ports.queue import Backlog, DeadLetter, Delivery
 
 
 class SqliteQueue:
@@ -40,6 +41,11 @@ class SqliteQueue:
 
     async def redrive(self, queue: str) -> None:
         await self._lines.of(queue).redrive()
+
+    async def backlog(self, queue: str) -> Backlog:
+        return await self._readers.run(
+            partial(work.backlog, queue=queue, now=columns.micros(self._clock.now()))
+        )
 
     async def receive(
         self, queue: str, *, limit: int, lease: timedelta, patience: timedelta

@@ -47,7 +47,7 @@ class Table:
 MESSAGE = Table(
     "message",
     "app_id, id, org_id, event_type, event_id, channels, tags, content, payload_expires_at, created_at,"
-    " deliver_at",
+    " deliver_at, trace",
 )
 MESSAGE_LABEL = Table("message_label", "app_id, channel, tag, event_type, id")
 CONTENT = Table("content", "seq, payload, content_type, expires_at")

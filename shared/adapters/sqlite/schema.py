@@ -45,6 +45,10 @@ CREATE TABLE endpoint (
     PRIMARY KEY (app_id, id)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX endpoint_uid ON endpoint (app_id, uid) WHERE uid IS NOT NULL;
+-- To count those that are not well without a look at the others.
+CREATE INDEX endpoint_disabled ON endpoint (disabled) WHERE disabled AND removed_at IS NULL;
+CREATE INDEX endpoint_failing ON endpoint (failing_since)
+    WHERE failing_since IS NOT NULL AND NOT disabled AND removed_at IS NULL;
 
 -- Payloads lie apart and in order of arrival, so that a list of messages reads none of them. The number of
 -- one that was erased is never given again: messages and queued work still name it.
@@ -57,7 +61,7 @@ CREATE INDEX content_expiry ON content (expires_at);
 CREATE TABLE message (
     app_id TEXT NOT NULL, id TEXT NOT NULL, org_id TEXT NOT NULL, event_type TEXT NOT NULL, event_id TEXT,
     channels TEXT, tags TEXT, content INTEGER, payload_expires_at INTEGER NOT NULL,
-    created_at INTEGER NOT NULL, deliver_at INTEGER,
+    created_at INTEGER NOT NULL, deliver_at INTEGER, trace TEXT,
     PRIMARY KEY (app_id, id)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX message_event_id ON message (app_id, event_id) WHERE event_id IS NOT NULL;

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from shared.adapters.sqlite import columns
 from shared.domain.work import dispatch_from, to_body
-from shared.ports.queue import Delivery
+from shared.ports.queue import COUNTED_MAX, Backlog, Delivery
 
 READ_AT_ONCE = 256
 """How many works that are due are taken from the file in one transaction."""
@@ -95,6 +95,30 @@ def first_waiting(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
     """When the first waiting work of each queue is due, and a sequence that is not above its own."""
     rows = connection.execute("SELECT queue, min(due_at) FROM work_waiting GROUP BY queue")
     return {queue: (due, 0) for queue, due in rows}
+
+
+def backlog(connection: sqlite3.Connection, *, queue: str, now: int) -> Backlog:
+    """What stands in a queue: in this process's hand, which is never much, and in the file, in bounds."""
+
+    def waiting(when: str) -> int:
+        (found,) = connection.execute(
+            f"SELECT count(*) FROM (SELECT 1 FROM work_waiting WHERE queue = ? AND due_at {when} ? LIMIT ?)",  # noqa: S608
+            (queue, now, COUNTED_MAX),
+        ).fetchone()
+        return int(found)
+
+    held, held_since = connection.execute(
+        "SELECT count(*), min(due_at) FROM work_held WHERE queue = ?", (queue,)
+    ).fetchone()
+    (waiting_since,) = connection.execute(
+        "SELECT min(due_at) FROM work_waiting WHERE queue = ? AND due_at <= ?", (queue, now)
+    ).fetchone()
+    since = min((due for due in (held_since, waiting_since) if due is not None), default=None)
+    return Backlog(
+        due=min(held + waiting("<="), COUNTED_MAX),
+        scheduled=waiting(">"),
+        due_since=columns.instant_or_none(since),
+    )
 
 
 def count_again(connection: sqlite3.Connection, *, places: Sequence[tuple[int, int]]) -> None:

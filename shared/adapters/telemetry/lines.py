@@ -25,7 +25,7 @@ REST_SECONDS = 0.05
 """How long the thread lets lines gather after it has written some."""
 
 _encoder = msgspec.json.Encoder()
-_Line = tuple[datetime, str, dict[str, Fact]]
+_Line = tuple[datetime, str, Mapping[str, Fact]]
 
 
 class JsonLines:
@@ -51,6 +51,9 @@ class JsonLines:
         return self._dropped
 
     def note(self, event: str, **facts: Fact) -> None:
+        self.take(event, facts)
+
+    def take(self, event: str, facts: Mapping[str, Fact]) -> None:
         if len(self._lines) >= LINES_KEPT:
             self._lose(1)
             return
