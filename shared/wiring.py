@@ -43,6 +43,7 @@ from shared.flows.recover import Recover
 from shared.flows.resend import SendAgain, SendExample
 from shared.flows.tasks import BeginTask, CarryOn
 from shared.flows.throttle import Throttle
+from shared.flows.timeline import LookBack
 from shared.ports.answers import Answers
 from shared.ports.applications import Applications
 from shared.ports.attempts import Attempts
@@ -102,6 +103,7 @@ class Service:
     send_example: SendExample
     begin_task: BeginTask
     carry_on: CarryOn
+    look_back: LookBack
     sweep: Sweep
     retention: Retention
     measure: Measure
@@ -169,7 +171,9 @@ def compose(
     )
     throttle = Throttle(store.throttles, clock)
     attempt_in_turn = AttemptInTurn(make_attempt, throttle, store.queue, clock, dice, journal)
-    attempt_by_hand = AttemptByHand(directory, store.messages, store.attempts, attempt_in_turn, journal)
+    attempt_by_hand = AttemptByHand(
+        directory, store.messages, store.attempts, attempt_in_turn, clock, journal
+    )
     return Service(
         settings=settings,
         clock=clock,
@@ -194,7 +198,7 @@ def compose(
         accept=accept,
         operational=operational,
         deliver=Deliver(directory, store.messages, store.attempts, attempt_in_turn, journal),
-        reattempt=Reattempt(directory, store.messages, store.attempts, attempt_in_turn, journal),
+        reattempt=Reattempt(directory, store.messages, store.attempts, attempt_in_turn, clock, journal),
         erase=Erase(store.messages, store.attempts, journal),
         attempt_by_hand=attempt_by_hand,
         send_again=SendAgain(store.messages, store.endpoints, store.queue, clock, dice),
@@ -208,6 +212,7 @@ def compose(
             clock,
             journal,
         ),
+        look_back=LookBack(store.messages, store.attempts, store.endpoints, clock),
         sweep=Sweep(store.outbox, store.background_tasks, store.queue, clock, journal),
         retention=Retention(store.messages, store.answers, clock, journal),
         measure=Measure(store.queue, store.endpoints, store.check, clock, journal),

@@ -19,6 +19,7 @@ from functions.api import (
     message,
     operational_webhook,
     organization,
+    timeline,
 )
 from functions.api.operations import Operation
 
@@ -33,6 +34,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *endpoint_secret.OPERATIONS,
     *endpoint_stats.OPERATIONS,
     *message.OPERATIONS,
+    *timeline.OPERATIONS,
     *attempt.OPERATIONS,
     *authentication.OPERATIONS,
     *by_hand.OPERATIONS,

@@ -25,6 +25,30 @@ class Trigger(IntEnum):
     MANUAL = 1
 
 
+class Ending(IntEnum):
+    """Why no retry follows though the schedule has some left."""
+
+    DELIVERED = 1
+    """Another attempt delivered the message."""
+    REFUSED = 2
+    """The receiver wants no more of it: 410, or in a header."""
+    REMOVED = 3
+    """The endpoint, its application or the message was removed."""
+    UNWANTED = 4
+    """The endpoint was disabled, or wants other messages now."""
+    PAYLOAD_GONE = 5
+    """The payload was erased or has expired."""
+    CANCELED = 6
+    """A person called off what the endpoint was still to get."""
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """That retries have ended before their schedule did, and when, in UTC."""
+
+    why: Ending
+    at: datetime
+
+
 class Attempt(msgspec.Struct, frozen=True):
     """One exchange with one endpoint about one message.
 
@@ -40,6 +64,7 @@ class Attempt(msgspec.Struct, frozen=True):
         timestamp: When the exchange began; of a manual attempt, when it was asked for.
         duration: From the start of the exchange to the response's headers.
         next_attempt_at: When the retry is due, in UTC; None if nothing follows.
+        ended: Why nothing follows though the schedule has some rests left; the newest automatic one says it.
     """
 
     id: str
@@ -59,3 +84,4 @@ class Attempt(msgspec.Struct, frozen=True):
     timestamp: datetime
     next_attempt_at: datetime | None
     tags: frozenset[str] | None = None
+    ended: Ended | None = None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from shared.domain import ids
-from shared.domain.attempt import Attempt, Status, Trigger
+from shared.domain.attempt import Attempt, Ended, Ending, Status, Trigger
 from shared.domain.endpoint import Endpoint, receiver_of
 from shared.domain.message import JSON
 from shared.domain.policy import Policy
@@ -256,7 +256,15 @@ def _attempt(
         timestamp=began_at if by_hand is None else by_hand.asked_at,
         next_attempt_at=next_at,
         tags=parcel.tags,
+        ended=_ended(parcel, verdict, began_at + answer.duration),
     )
+
+
+def _ended(parcel: Parcel, verdict: Verdict, at: datetime) -> Ended | None:
+    """Why no retry follows an automatic attempt, unless it has succeeded or the schedule is used up."""
+    if verdict.is_success or verdict is Verdict.RETRY or parcel.by_hand is not None:
+        return None
+    return Ended(Ending.REFUSED, at)
 
 
 def _milliseconds(span: timedelta) -> float:

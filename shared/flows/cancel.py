@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from shared.domain import ids
-from shared.domain.attempt import Status
+from shared.domain.attempt import Ended, Ending, Status
 from shared.domain.background_task import BackgroundTask, Cancellation, Worked
 from shared.domain.paging import Scan
 from shared.flows.several import with_each
@@ -37,7 +37,8 @@ class Cancel:
         Raises:
             Unavailable: The store is out of reach; calling again goes on where this ended.
         """
-        end_chain = partial(self.attempts.end_chain, endpoint_id=cancellation.endpoint_id)
+        ended = Ended(Ending.CANCELED, task.asked_at)
+        end_chain = partial(self.attempts.end_chain, endpoint_id=cancellation.endpoint_id, ended=ended)
         await with_each(task.page, end_chain, at_once=WRITES_AT_ONCE)  # (1)
 
         scan = Scan(task.cursor, ids.end_id(ids.MESSAGE, task.asked_at), descending=False, limit=PAGE)  # (2)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.domain.attempt import Status
+from shared.domain.attempt import Ended, Ending, Status
 from shared.domain.chain import Standing, pending_at, standing
 from shared.domain.endpoint import Endpoint
 from shared.domain.errors import Unknown
@@ -17,6 +17,7 @@ from shared.flows.attempt import ByHand, Parcel
 from shared.flows.directory import Directory, Target
 from shared.flows.in_turn import AttemptInTurn
 from shared.ports.attempts import Attempts
+from shared.ports.clock import Clock
 from shared.ports.journal import DISPATCHED, Fact, Journal
 from shared.ports.messages import Messages
 
@@ -124,6 +125,7 @@ class Reattempt:
     messages: Messages
     attempts: Attempts
     attempt_in_turn: AttemptInTurn
+    clock: Clock
     journal: Journal
 
     async def __call__(self, retry: Retry, *, delivery_count: int) -> None:
@@ -144,22 +146,22 @@ class Reattempt:
                     self.attempt_in_turn.make_attempt.tell_again(recorded[-1])
                 return
             case Standing.OVER:
-                await self._end(retry, "another attempt delivered it, or ended its retries")
+                await self._end(retry, Ending.DELIVERED, "another attempt delivered it, or ended its retries")
                 return
         target = await _target(self.directory, retry)
         if target is None:
-            await self._end(retry, "the endpoint or its application was removed")
+            await self._end(retry, Ending.REMOVED, "the endpoint or its application was removed")
             return
         try:
             message = await self.messages.get(retry.app_id, retry.message_id)
         except Unknown:
-            await self._end(retry, "the message was removed")
+            await self._end(retry, Ending.REMOVED, "the message was removed")
             return
         if not _still_wants(target.endpoint, retry, message):
-            await self._end(retry, "the endpoint was disabled or wants other messages now")
+            await self._end(retry, Ending.UNWANTED, "the endpoint was disabled or wants other messages now")
             return
         if message.payload is None:
-            await self._end(retry, "the payload is gone")
+            await self._end(retry, Ending.PAYLOAD_GONE, "the payload is gone")
             return
         await self.attempt_in_turn(
             Parcel(
@@ -179,8 +181,9 @@ class Reattempt:
             )
         )
 
-    async def _end(self, retry: Retry, why: str) -> None:
-        await self.attempts.end_chain(retry.message_id, retry.endpoint_id)
+    async def _end(self, retry: Retry, ending: Ending, why: str) -> None:
+        ended = Ended(ending, self.clock.now())
+        await self.attempts.end_chain(retry.message_id, retry.endpoint_id, ended)
         self._note("retries.ended", retry, why=why)
 
     def _note(self, event: str, retry: Retry, **facts: Fact) -> None:
@@ -209,6 +212,7 @@ class AttemptByHand:
     messages: Messages
     attempts: Attempts
     attempt_in_turn: AttemptInTurn
+    clock: Clock
     journal: Journal
 
     async def __call__(self, resend: Resend, *, unless_arrived: bool = False) -> Status | None:
@@ -240,10 +244,9 @@ class AttemptByHand:
         recorded = await self.attempts.at_endpoint(resend.message_id, resend.endpoint_id)
         done = [attempt for attempt in recorded if attempt.id == resend.attempt_id]
         if unless_arrived and any(attempt.status is Status.SUCCESS for attempt in recorded):
-            status, is_settled = Status.SUCCESS, True
+            verdict: Verdict | None = Verdict.SUCCESS
         elif done:
-            status = done[0].status
-            is_settled = status is Status.SUCCESS
+            verdict = Verdict.SUCCESS if done[0].status is Status.SUCCESS else Verdict.RETRY
         else:
             parcel = Parcel(
                 message.id,
@@ -260,13 +263,13 @@ class AttemptByHand:
                 trace=message.trace,
             )
             verdict = await self.attempt_in_turn(parcel)
-            if verdict is None:
-                return Status.PENDING
-            status = Status.SUCCESS if verdict.is_success else Status.FAIL
-            is_settled = verdict is not Verdict.RETRY
-        if is_settled and any(attempt.next_attempt_at is not None for attempt in recorded):
-            await self.attempts.end_chain(resend.message_id, resend.endpoint_id)
-        return status
+        if verdict is None:
+            return Status.PENDING
+        if verdict is not Verdict.RETRY and any(attempt.next_attempt_at is not None for attempt in recorded):
+            ending = Ending.DELIVERED if verdict.is_success else Ending.REFUSED
+            ended = Ended(ending, self.clock.now())
+            await self.attempts.end_chain(resend.message_id, resend.endpoint_id, ended)
+        return Status.SUCCESS if verdict.is_success else Status.FAIL
 
     def _skip(self, resend: Resend, why: str) -> None:
         self.journal.note(

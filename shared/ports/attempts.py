@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.domain.attempt import Attempt, Status
+from shared.domain.attempt import Attempt, Ended, Status
 from shared.domain.paging import Scan
 
 
@@ -76,6 +76,9 @@ class Attempts(Protocol):
         """
         ...
 
-    async def end_chain(self, message_id: str, endpoint_id: str) -> None:
-        """No retry follows: clear `next_attempt_at` of every attempt on the message at the endpoint."""
+    async def end_chain(self, message_id: str, endpoint_id: str, ended: Ended) -> None:
+        """No retry follows: clear `next_attempt_at` of every attempt on the message at the endpoint.
+
+        If one was to follow, the newest automatic attempt says from then on how that ended.
+        """
         ...

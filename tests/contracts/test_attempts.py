@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from msgspec import structs
 
-from shared.domain.attempt import ERASED_RESPONSE, Attempt, Status, Trigger
+from shared.domain.attempt import ERASED_RESPONSE, Attempt, Ended, Ending, Status, Trigger
 from shared.domain.errors import Unavailable, Unknown
 from shared.domain.paging import Scan
 from shared.ports.attempts import AttemptFilter
 from tests.clock import NOON
 from tests.contracts.adapters import Stores
 from tests.contracts.scans import EVERYTHING, expected, on_one_store, scans
-from tests.makers import a_failed_attempt, a_message, an_application, an_attempt, an_endpoint
+from tests.makers import a_failed_attempt, a_message, an_application, an_attempt, an_endpoint, an_id
 
 ACME = an_application()
 MESSAGE = a_message(ACME)
@@ -21,6 +21,7 @@ ENDPOINT = an_endpoint(ACME)
 OTHER_ENDPOINT = an_endpoint(ACME)
 SECOND = timedelta(seconds=1)
 ANY = AttemptFilter()
+ENDED = Ended(Ending.UNWANTED, NOON + timedelta(microseconds=1))
 
 
 async def recorded(stores: Stores, *attempts: Attempt) -> None:
@@ -39,6 +40,7 @@ async def test_a_recorded_attempt_is_read_as_it_was(stores: Stores) -> None:
         response_status_code=302,
         duration=timedelta(seconds=29, microseconds=1),
         next_attempt_at=NOON + timedelta(microseconds=1),
+        ended=ENDED,
     )
     manual = an_attempt(MESSAGE, ENDPOINT, number=0, trigger=Trigger.MANUAL)
     await recorded(stores, attempt, manual)
@@ -177,11 +179,34 @@ async def test_ending_a_chain_leaves_no_retry_announced(stores: Stores) -> None:
     elsewhere = a_failed_attempt(MESSAGE, OTHER_ENDPOINT)
     await recorded(stores, first, second, elsewhere)
 
-    await stores.attempts.end_chain(MESSAGE.id, ENDPOINT.id)
+    await stores.attempts.end_chain(MESSAGE.id, ENDPOINT.id, ENDED)
 
     for attempt in (first, second):
         assert (await stores.attempts.get(MESSAGE.id, attempt.id)).next_attempt_at is None
     assert await stores.attempts.get(MESSAGE.id, elsewhere.id) == elsewhere
+
+
+async def test_the_newest_automatic_attempt_says_how_its_chain_ended(stores: Stores) -> None:
+    """Once: a chain that has ended does not end again for another reason."""
+    first = a_failed_attempt(MESSAGE, ENDPOINT)
+    second = a_failed_attempt(MESSAGE, ENDPOINT, number=2, timestamp=NOON + 5 * SECOND)
+    by_hand = structs.replace(second, id=an_id("atmpt_", NOON + 6 * SECOND), trigger=Trigger.MANUAL, number=0)
+    await recorded(stores, first, second, by_hand)
+
+    await stores.attempts.end_chain(MESSAGE.id, ENDPOINT.id, ENDED)
+    await stores.attempts.end_chain(MESSAGE.id, ENDPOINT.id, Ended(Ending.REMOVED, NOON + SECOND))
+
+    found = await stores.attempts.at_endpoint(MESSAGE.id, ENDPOINT.id)
+    assert [attempt.ended for attempt in found] == [None, ENDED, None]
+
+
+async def test_a_chain_that_was_over_says_nothing_when_it_is_ended(stores: Stores) -> None:
+    last = a_failed_attempt(MESSAGE, ENDPOINT, next_attempt_at=None)
+    await recorded(stores, last)
+
+    await stores.attempts.end_chain(MESSAGE.id, ENDPOINT.id, ENDED)
+
+    assert await stores.attempts.get(MESSAGE.id, last.id) == last
 
 
 async def test_attempts_at_an_endpoint_are_counted_by_status_within_a_range_of_ids(stores: Stores) -> None:
@@ -225,7 +250,7 @@ async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
     with pytest.raises(Unavailable):
         await stores.attempts.get(MESSAGE.id, "atmpt_1")
     with pytest.raises(Unavailable):
-        await stores.attempts.end_chain(MESSAGE.id, ENDPOINT.id)
+        await stores.attempts.end_chain(MESSAGE.id, ENDPOINT.id, ENDED)
     with pytest.raises(Unavailable):
         await stores.attempts.erase_response(MESSAGE.id, "atmpt_1")
     with pytest.raises(Unavailable):

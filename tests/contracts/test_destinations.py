@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.attempt import Attempt, Status, Trigger
+from shared.domain.attempt import Attempt, Ended, Ending, Status, Trigger
 from shared.domain.errors import Unavailable
 from shared.domain.message import Message
 from shared.domain.paging import Scan
@@ -138,7 +138,7 @@ async def test_an_endpoint_shows_how_each_message_stands(
 
 async def test_ended_retries_are_seen_in_lists(stores: Stores) -> None:
     await recorded(stores, *attempts())
-    await stores.attempts.end_chain(UNDER_WAY.id, ENDPOINT.id)
+    await stores.attempts.end_chain(UNDER_WAY.id, ENDPOINT.id, Ended(Ending.UNWANTED, NOON))
     for only in (
         AttemptedMessageFilter(status=Status.FAIL),
         AttemptedMessageFilter(status=Status.FAIL, channel="eu"),

@@ -14,7 +14,7 @@ from shared.adapters.sqlite.merge import Ranges, one_moment
 from shared.adapters.sqlite.readers import Readers
 from shared.adapters.sqlite.rows import STANDING_LABEL
 from shared.adapters.sqlite.writer import Writer
-from shared.domain.attempt import ERASED_RESPONSE, Attempt, Status, Trigger
+from shared.domain.attempt import ERASED_RESPONSE, Attempt, Ended, Ending, Status, Trigger
 from shared.domain.chain import message_status
 from shared.domain.errors import Unknown
 from shared.domain.paging import Scan
@@ -26,7 +26,7 @@ CODE_CLASSES = range(0, 1000, 100)
 _COLUMNS = (
     "t.id, t.message_id, t.endpoint_id, t.app_id, t.org_id, t.event_type, t.channels, t.number, t.url,"
     " t.status, t.response_status_code, t.response, t.duration, t.trigger_type, t.made_at, t.next_attempt_at,"
-    " t.tags"
+    " t.tags, t.ended_why, t.ended_at"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM attempt t"
 
@@ -35,6 +35,11 @@ _AT_ENDPOINT = f"{_SELECT} WHERE t.message_id = ? AND t.endpoint_id = ? ORDER BY
 # The + keeps SQLite from going through all attempts at the endpoint for the few on the message.
 _TOGETHER = "WHERE message_id = ? AND +endpoint_id = ?"
 END_CHAIN = f"UPDATE attempt SET next_attempt_at = NULL {_TOGETHER}"
+TELL_END = (
+    "UPDATE attempt SET (ended_why, ended_at) = (?1, ?2) WHERE message_id = ?3 AND id = (SELECT max(id)"
+    " FROM attempt WHERE message_id = ?3 AND +endpoint_id = ?4 AND next_attempt_at IS NOT NULL"
+    f" AND trigger_type = {Trigger.SCHEDULED:d})"
+)
 SETTLE = f"UPDATE attempt SET standing = CASE id WHEN ? THEN ? END {_TOGETHER}"
 _STANDINGS = f"({Status.SUCCESS:d}, {Status.FAIL:d}, {Status.SENDING:d})"
 
@@ -125,8 +130,9 @@ class SqliteAttempts:
 
         await self._writer.run(erase)
 
-    async def end_chain(self, message_id: str, endpoint_id: str) -> None:
+    async def end_chain(self, message_id: str, endpoint_id: str, ended: Ended) -> None:
         def clear(connection: sqlite3.Connection) -> None:
+            connection.execute(TELL_END, (ended.why, columns.micros(ended.at), message_id, endpoint_id))
             connection.execute(END_CHAIN, (message_id, endpoint_id))
             settle(connection, message_id, endpoint_id)
 
@@ -206,4 +212,5 @@ def _attempt(row: tuple[Any, ...]) -> Attempt:
         timestamp=columns.instant(row[14]),
         next_attempt_at=columns.instant_or_none(row[15]),
         tags=columns.set_of(row[16]),
+        ended=None if row[17] is None else Ended(Ending(row[17]), columns.instant(row[18])),
     )

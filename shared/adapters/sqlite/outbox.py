@@ -16,6 +16,7 @@ from shared.adapters.sqlite.rows import (
     ATTEMPT,
     ATTEMPT_LABEL,
     CONTENT,
+    ENDED_ATTEMPT,
     MESSAGE,
     MESSAGE_LABEL,
     STANDING_LABEL,
@@ -160,6 +161,9 @@ def attempt_rows(attempt: Attempt) -> Sequence[tuple[Table, Row]]:
         standing,
     )
     rows: list[tuple[Table, Row]] = [(ATTEMPT, row)]
+    if attempt.ended is not None:
+        ended = attempt.ended
+        rows = [(ENDED_ATTEMPT, (*row, ended.why, columns.micros(ended.at)))]
     if attempt.channels is None and attempt.tags is None:
         return rows
     for label in labels(attempt):

@@ -82,6 +82,7 @@ CREATE TABLE attempt (
     url TEXT NOT NULL, status INTEGER NOT NULL, code_class INTEGER NOT NULL,
     response_status_code INTEGER NOT NULL, response TEXT NOT NULL, duration INTEGER NOT NULL,
     trigger_type INTEGER NOT NULL, made_at INTEGER NOT NULL, next_attempt_at INTEGER, standing INTEGER,
+    ended_why INTEGER, ended_at INTEGER,
     PRIMARY KEY (message_id, id)
 ) WITHOUT ROWID;
 -- Whatever a list of attempts is filtered by, it is a merge of ranges of this …
