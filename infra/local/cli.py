@@ -1,4 +1,4 @@
-"""The command line: `heliograph serve`, `heliograph token`."""
+"""The command line: `heliograph serve`, `heliograph token`, `heliograph timeline`."""
 
 import gc
 import os
@@ -77,6 +77,31 @@ def token(org: str = DEFAULT_ORGANIZATION, *, app: str | None = None) -> int:
     return 0
 
 
+def timeline(app: str, msg: str, *, org: str = DEFAULT_ORGANIZATION) -> int:
+    """Print everything that happened to a message, in order of time.
+
+    The service has to be running, with the same settings.
+
+    Parameters
+    ----------
+    app
+        The application's ID or UID.
+    msg
+        The message's ID or event ID.
+    org
+        The application's organization.
+    """
+    from infra.local import timelines  # noqa: PLC0415  see `serve`
+
+    try:
+        settings = _settings()
+        found = timelines.ask(settings, _mint(settings, org), app, msg)
+    except (WrongSettings, WrongKeys, OSError, ValueError, timelines.NoTimeline) as error:
+        return _refuse(error)
+    say("\n".join(timelines.lines(found)))
+    return 0
+
+
 def say(text: str) -> None:
     """Print to standard output now, also when it is a pipe."""
     print(text, flush=True)
@@ -93,6 +118,7 @@ def _commands() -> "App":
     )
     app.command(serve)
     app.command(token)
+    app.command(timeline)
     return app
 
 

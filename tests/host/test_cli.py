@@ -80,6 +80,7 @@ async def test_help_names_the_commands() -> None:
 
     assert finished.status == 0
     assert "serve        Run the service on this machine until Ctrl-C or SIGTERM." in finished.out
+    assert "timeline     Print everything that happened to a message, in order of time." in finished.out
     assert "token        Print a token for an organization, or for the portal" in finished.out
 
 
@@ -141,6 +142,15 @@ async def test_a_public_key_makes_no_tokens(database: str) -> None:
     assert finished.err.splitlines()[-1] == (
         "heliograph: tokens are signed with a private key, and HELIOGRAPH_JWT_SECRET holds a public one"
     )
+
+
+async def test_a_timeline_is_told_by_a_running_service_alone(database: str) -> None:
+    finished = await heliograph("timeline", "acme", "e1", DATABASE=database, PORT=str(_free_port()))
+
+    assert (finished.status, finished.out) == (2, "")
+    last = finished.err.splitlines()[-1]
+    assert last.startswith("heliograph: no service answers at 127.0.0.1 port ")
+    assert last.endswith("; start one, or set HELIOGRAPH_HOST and HELIOGRAPH_PORT to where it is")
 
 
 @pytest.mark.parametrize("command", ["serve", "token"])

@@ -1,0 +1,101 @@
+"""From one message id to everything that happened to it, against the running service."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from svix.api import ApplicationIn, EndpointIn, EndpointPatch, MessageIn, SvixAsync
+
+from tests.journeys.running import Running, eventually
+from tests.receivers import Receiver
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Running]:
+    """A service that repeats what fails after an hour: nothing automatic comes between."""
+    async with Running(tmp_path, retry_schedule="1h") as running:
+        yield running
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver() as listening:
+        yield listening
+
+
+async def asked(running: Running, path: str) -> Any:  # noqa: ANN401 - JSON
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {running.token}"}) as client:
+        answer = await client.get(f"{running.url}/api/v1{path}")
+    assert answer.status_code == 200, answer.text
+    return json.loads(answer.content)
+
+
+async def failed(svix: SvixAsync, running: Running, receiver: Receiver) -> Any:  # noqa: ANN401 - JSON
+    """The timeline of a message that failed at `here` and was not for `there`."""
+    receiver.answers_with(500)
+    await svix.application.create(ApplicationIn(name="Acme", uid="acme"))
+    await svix.endpoint.create("acme", EndpointIn(url=receiver.url, uid="here"))
+    await svix.endpoint.create("acme", EndpointIn(url=receiver.url, uid="there", channels=["eu"]))
+    await svix.message.create("acme", MessageIn(event_type="order.paid", event_id="e1", payload={}))
+    return await eventually(
+        lambda: asked(running, "/app/acme/msg/e1/timeline"), until=lambda seen: len(seen["stations"]) > 2
+    )
+
+
+async def test_who_is_on_call_reads_what_became_of_a_message(running: Running, receiver: Receiver) -> None:
+    """It failed, support sent it again, it arrived; at the other endpoint it was not wanted."""
+    svix = running.svix()
+    before = await failed(svix, running, receiver)
+    receiver.answers_with(200)
+    await svix.message_attempt.resend("acme", "e1", "here")
+    after = await eventually(
+        lambda: asked(running, "/app/acme/msg/e1/timeline"),
+        until=lambda seen: seen["endpoints"][0]["standing"] == "delivered",
+    )
+
+    kinds = ["message.accepted", "delivery.attempted", "retry.due", "payload.expires"]
+    assert [station["kind"] for station in before["stations"]] == kinds
+    assert [station["kind"] for station in after["stations"]] == [
+        "message.accepted",
+        "delivery.attempted",
+        "delivery.attempted",
+        "retries.ended",
+        "payload.expires",
+    ]
+    assert [(one["uid"], one["standing"], one["why"]) for one in after["endpoints"]] == [
+        ("here", "delivered", []),
+        ("there", "left_out", ["channels"]),
+    ]
+    instants = [station["at"] for station in after["stations"]]
+    assert instants == sorted(instants)
+
+
+async def test_the_command_prints_it_line_by_line(running: Running, receiver: Receiver) -> None:
+    svix = running.svix()
+    timeline = await failed(svix, running, receiver)
+    await svix.endpoint.patch("acme", "there", EndpointPatch(disabled=True))
+    accepted, attempted, due, expires = (station["at"] for station in timeline["stations"])
+    took_ms = timeline["stations"][1]["attempt"]["responseDurationMs"]
+
+    printed = (await running.run("timeline", "acme", "e1")).splitlines()
+
+    assert printed[0].startswith(f"{timeline['msgId']} e1 (order.paid) at 20")
+    assert printed[1:] == [
+        "",
+        f"{accepted:<27} message.accepted",
+        f"{attempted:<27} delivery.attempted here attempt 1: fail 500 after {took_ms} ms",
+        f"{due:<27} retry.due          here (planned)",
+        f"{expires:<27} payload.expires    (planned)",
+        "",
+        f"here {receiver.url} retrying until {due}",
+        f"there {receiver.url} left_out (disabled, channels)",
+    ]
+
+
+async def test_the_command_says_what_is_missing(running: Running) -> None:
+    assert await running.run("timeline", "acme", "e1") == "heliograph: Application not found"
+    await running.svix().application.create(ApplicationIn(name="Acme", uid="acme"))
+    assert await running.run("timeline", "acme", "e 1") == "heliograph: Message not found"
