@@ -29,6 +29,7 @@ from shared.flows.attempt import MakeAttempt
 from shared.flows.cancel import Cancel
 from shared.flows.catalogue import Catalogue
 from shared.flows.deliver import AttemptByHand, Deliver, Reattempt
+from shared.flows.diagnose import Diagnose
 from shared.flows.directory import Directory
 from shared.flows.erase import Erase
 from shared.flows.event_type_import import ImportEventTypes
@@ -104,6 +105,7 @@ class Service:
     begin_task: BeginTask
     carry_on: CarryOn
     look_back: LookBack
+    diagnose: Diagnose
     sweep: Sweep
     retention: Retention
     measure: Measure
@@ -212,6 +214,7 @@ def compose(
             clock,
             journal,
         ),
+        diagnose=Diagnose(store.queue, store.endpoints, store.throttles, directory, clock),
         look_back=LookBack(store.messages, store.attempts, store.endpoints, clock),
         sweep=Sweep(store.outbox, store.background_tasks, store.queue, clock, journal),
         retention=Retention(store.messages, store.answers, clock, journal),

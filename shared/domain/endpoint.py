@@ -45,6 +45,8 @@ class Endpoint:
         created_at: UTC, in whole microseconds.
         updated_at: UTC, in whole microseconds.
         throttled_since: When `throttle_rate` was changed last, in UTC; None if never.
+        switched_off_at: When it was disabled without a person's doing: it had given up messages for too long,
+            or its receiver asked for it. UTC; None if it was not, or was enabled since.
     """
 
     id: str
@@ -65,6 +67,7 @@ class Endpoint:
     created_at: datetime
     updated_at: datetime
     throttled_since: datetime | None = None
+    switched_off_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def edited(endpoint: Endpoint, said: EndpointEdit, at: datetime) -> Endpoint:
     """An endpoint after an edit. One that is enabled again starts with a clean record."""
     after = replace(endpoint, **said_in(said), updated_at=at)
     if endpoint.disabled and not after.disabled:
-        after = replace(after, failing_since=None)
+        after = replace(after, failing_since=None, switched_off_at=None)
     return after if after.throttle_rate == endpoint.throttle_rate else replace(after, throttled_since=at)
 
 

@@ -11,6 +11,7 @@ would leave at once at its end.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 
 import msgspec
 
@@ -105,6 +106,17 @@ def take(
         if at > now + EARLY:
             return Turn(at, limit.line), taken
     return None, taken
+
+
+def waiting(limit: Limit, next_turn: datetime, now: datetime) -> int:
+    """How many deliveries wait for a turn in a line, about: turns that were lost count, too.
+
+    Args:
+        limit: The line's.
+        next_turn: When whoever comes next has its turn, in UTC.
+        now: The present, in UTC.
+    """
+    return max(ceil((next_turn - now - EARLY) / limit.interval) - 1, 0)
 
 
 def look_at(turn: Turn, now: datetime) -> datetime:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Protocol
 
 from shared.domain.endpoint import Endpoint
@@ -20,6 +21,17 @@ class EndpointHealth:
 
     disabled: int
     failing: int
+
+
+class Watched(Enum):
+    """Endpoints that whoever is on call looks at, and the order in which they come."""
+
+    FAILING = "failing"
+    """Enabled, and have given up messages without a success since; the longest first."""
+    SWITCHED_OFF = "switched off"
+    """Disabled without a person's doing; the latest first."""
+    RATED = "rated"
+    """Have a throttle rate, enabled or not; in order of application and id."""
 
 
 class Endpoints(Protocol):
@@ -82,7 +94,7 @@ class Endpoints(Protocol):
         ...
 
     async def disable(self, app_id: str, endpoint_id: str, *, at: datetime) -> bool:
-        """Disable an endpoint; say False if it was disabled or removed already."""
+        """Switch an endpoint off at an instant; say False if it was disabled or removed already."""
         ...
 
     async def begin_failing(self, app_id: str, endpoint_id: str, *, at: datetime) -> datetime:
@@ -95,4 +107,11 @@ class Endpoints(Protocol):
 
     async def health(self) -> EndpointHealth:
         """How many are not well; may be a minute old, and costs no more than those that it counts."""
+        ...
+
+    async def watched(self, org_id: str, which: Watched, *, limit: int) -> Sequence[Endpoint]:
+        """Read live endpoints of an organization's live applications, at most so many.
+
+        It costs no more than the endpoints that it reads, however many others there are.
+        """
         ...

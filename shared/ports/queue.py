@@ -18,11 +18,13 @@ class Backlog:
             `COUNTED_MAX` is so many or more.
         scheduled: Bodies that are not due yet; as `due`.
         due_since: When the first of those that are due became so, in UTC; None if none is.
+        dead: Dead letters; as `due`.
     """
 
     due: int
     scheduled: int
     due_since: datetime | None
+    dead: int = 0
 
 
 class Queue(Protocol):
@@ -43,8 +45,13 @@ class Queue(Protocol):
         """Have all dead letters of a queue handed over again, as what was handed over before."""
         ...
 
-    async def backlog(self, queue: str) -> Backlog:
-        """What stands in a queue, at a bounded cost: it may be asked once a minute, whatever waits."""
+    async def backlog(self, queue: str, *, at_most: int = COUNTED_MAX) -> Backlog:
+        """What stands in a queue, at a bounded cost: it may be asked once a minute, whatever waits.
+
+        Args:
+            queue: Its name.
+            at_most: How far to count, if that is less than `COUNTED_MAX`.
+        """
         ...
 
 

@@ -27,3 +27,7 @@ class Throttles(Protocol):
             The turn that has to be waited for; None if the delivery may leave.
         """
         ...
+
+    async def next_turns(self, app_id: str, under: Sequence[Limit], *, now: datetime) -> Sequence[datetime]:
+        """When the next turn of each line is, in UTC; `now` if nobody waits there."""
+        ...

@@ -10,11 +10,11 @@ from hypothesis import given
 from shared.domain.endpoint import Endpoint, SealedKey
 from shared.domain.errors import TooManyKeys, UidTaken, Unavailable, Unknown
 from shared.domain.paging import Scan
-from shared.ports.endpoints import EndpointHealth
+from shared.ports.endpoints import EndpointHealth, Watched
 from tests.clock import NOON
 from tests.contracts.adapters import Stores
 from tests.contracts.scans import EVERYTHING, expected, on_one_store, scans
-from tests.makers import an_application, an_endpoint
+from tests.makers import OTHER_ORG, an_application, an_endpoint
 
 LATER = NOON + timedelta(hours=1)
 ACME = an_application()
@@ -38,6 +38,7 @@ async def test_what_was_added_is_read_by_id_and_by_uid(stores: Stores) -> None:
         failing_since=NOON,
         throttled_since=LATER,
         updated_at=LATER,
+        switched_off_at=LATER + timedelta(microseconds=1),
     )
     await stores.endpoints.add(endpoint)
 
@@ -205,7 +206,7 @@ async def test_disabling_says_whether_it_was_enabled(stores: Stores) -> None:
     assert not await stores.endpoints.disable(ACME.id, endpoint.id, at=LATER)
 
     disabled = await stores.endpoints.get(ACME.id, endpoint.id)
-    assert (disabled.disabled, disabled.updated_at) == (True, LATER)
+    assert (disabled.disabled, disabled.updated_at, disabled.switched_off_at) == (True, LATER, LATER)
     await stores.endpoints.remove(ACME.id, endpoint.id, at=LATER)
     assert not await stores.endpoints.disable(ACME.id, endpoint.id, at=LATER)
     assert not await stores.endpoints.disable(ACME.id, "ep_none", at=LATER)
@@ -277,3 +278,45 @@ async def test_those_that_are_not_well_are_counted_over_all_applications(stores:
     await stores.endpoints.remove(ACME.id, third.id, at=LATER)
 
     assert await stores.endpoints.health() == EndpointHealth(disabled=1, failing=1)
+
+
+async def test_endpoints_that_are_watched_are_found_in_their_order(stores: Stores) -> None:
+    other, stranger = an_application(), an_application(org_id=OTHER_ORG)
+    for application in (ACME, other, stranger):
+        await stores.applications.add(application)
+    minute = timedelta(minutes=1)
+    healthy = an_endpoint(ACME)
+    long = an_endpoint(other, failing_since=NOON)
+    short = an_endpoint(ACME, failing_since=NOON + minute, throttle_rate=3)
+    off = an_endpoint(ACME, disabled=True, failing_since=NOON, switched_off_at=LATER, throttle_rate=9)
+    off_later = an_endpoint(other, disabled=True, switched_off_at=LATER + minute)
+    by_hand = an_endpoint(ACME, disabled=True, failing_since=NOON)
+    theirs = an_endpoint(
+        stranger, org_id=OTHER_ORG, failing_since=NOON, switched_off_at=LATER, throttle_rate=1
+    )
+    for endpoint in (healthy, off, short, long, off_later, by_hand, theirs):
+        await stores.endpoints.add(endpoint)
+
+    async def watched(which: Watched, limit: int = 9) -> list[Endpoint]:
+        return list(await stores.endpoints.watched(ACME.org_id, which, limit=limit))
+
+    assert await watched(Watched.FAILING) == [long, short]
+    assert await watched(Watched.FAILING, limit=1) == [long]
+    assert await watched(Watched.SWITCHED_OFF) == [off_later, off]
+    assert await watched(Watched.RATED) == sorted((short, off), key=lambda one: one.id)
+
+
+async def test_what_was_removed_is_not_watched(stores: Stores) -> None:
+    """An application that was removed takes its endpoints with it."""
+    other = an_application()
+    for application in (ACME, other):
+        await stores.applications.add(application)
+    for owner in (ACME, other):
+        await stores.endpoints.add(
+            an_endpoint(owner, id=f"ep_{owner.id}", failing_since=NOON, throttle_rate=1)
+        )
+    await stores.endpoints.remove(ACME.id, f"ep_{ACME.id}", at=LATER)
+    await stores.applications.remove(other.org_id, other.id, at=LATER)
+
+    for which in Watched:
+        assert list(await stores.endpoints.watched(ACME.org_id, which, limit=9)) == []

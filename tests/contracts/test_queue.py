@@ -441,3 +441,30 @@ async def test_what_was_left_by_a_killed_process_is_in_the_backlog(stores: Store
 
     assert await again.queue.backlog(QUEUE) == Backlog(due=1, scheduled=0, due_since=NOON)
     await again.close()
+
+
+async def test_a_backlog_is_counted_no_further_than_asked_for(stores: Stores) -> None:
+    for due_at in (None, NOON + SECOND):
+        for _ in range(4):
+            await stores.queue.send(QUEUE, b"body", due_at=due_at)
+    await stores.consumer.bury((await receive(stores))[0], reason="a test")
+
+    assert await stores.queue.backlog(QUEUE) == Backlog(due=3, scheduled=4, due_since=NOON, dead=1)
+    assert await stores.queue.backlog(QUEUE, at_most=2) == Backlog(2, 2, NOON, 1)
+
+
+async def test_dead_letters_are_in_the_backlog_of_their_queue_until_they_are_redriven(stores: Stores) -> None:
+    for _ in range(2):
+        await stores.queue.reject(QUEUE, b"body", reason="a test")
+    await stores.queue.reject("retry", b"body", reason="a test")
+
+    assert await stores.queue.backlog(QUEUE) == Backlog(due=0, scheduled=0, due_since=None, dead=2)
+    await stores.queue.redrive(QUEUE)
+    assert await stores.queue.backlog(QUEUE) == Backlog(due=2, scheduled=0, due_since=NOON, dead=0)
+
+
+async def test_an_unreachable_queue_has_no_backlog(stores: Stores) -> None:
+    await stores.close()
+
+    with pytest.raises(Unavailable):
+        await stores.queue.backlog(QUEUE)

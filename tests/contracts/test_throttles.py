@@ -62,6 +62,18 @@ async def test_a_line_whose_turns_are_past_begins_anew(stores: Stores) -> None:
     await other.close()
 
 
+async def test_who_comes_next_can_be_told_without_taking_a_turn(stores: Stores) -> None:
+    """Lines keep their order, and one where nobody waits says the present."""
+    for _ in range(3):
+        await stores.throttles.take(APP, [ENDPOINT], now=NOON)
+
+    for _ in range(2):
+        found = await stores.throttles.next_turns(APP, [APPLICATION, ENDPOINT], now=NOON)
+        assert list(found) == [NOON, NOON + 3 * SECOND]
+    later = NOON + 9 * SECOND
+    assert list(await stores.throttles.next_turns(APP, [ENDPOINT], now=later)) == [later]
+
+
 async def test_a_store_that_is_closed_gives_no_turn(stores: Stores) -> None:
     await stores.close()
     with pytest.raises(Unavailable):

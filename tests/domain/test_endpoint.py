@@ -51,12 +51,12 @@ def test_an_edit_about_everything_leaves_keys_and_headers() -> None:
 
 
 @pytest.mark.parametrize(("before", "after", "cleared"), [(1, 0, True), (0, 0, False), (1, 1, False)])
-def test_the_failing_mark_goes_when_an_endpoint_is_enabled_again(
+def test_the_marks_of_failure_go_when_an_endpoint_is_enabled_again(
     before: int, after: int, *, cleared: bool
 ) -> None:
-    endpoint = an_endpoint(disabled=bool(before), failing_since=NOON)
+    endpoint = an_endpoint(disabled=bool(before), failing_since=NOON, switched_off_at=NOON)
     changed = edited(endpoint, EndpointEdit(disabled=bool(after)), LATER)
-    assert changed.failing_since == (None if cleared else NOON)
+    assert (changed.failing_since, changed.switched_off_at) == ((None, None) if cleared else (NOON, NOON))
 
 
 def test_a_rotated_key_signs_beside_the_new_one_until_its_end() -> None:

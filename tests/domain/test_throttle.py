@@ -10,7 +10,7 @@ from shared.domain import application as applications
 from shared.domain import endpoint as endpoints
 from shared.domain.application import ApplicationEdit
 from shared.domain.endpoint import EndpointEdit
-from shared.domain.throttle import EARLY, LOOK, Limit, Turn, limit_of, look_at, take
+from shared.domain.throttle import EARLY, LOOK, Limit, Turn, limit_of, look_at, take, waiting
 from tests.clock import NOON
 from tests.makers import an_application, an_endpoint
 
@@ -107,3 +107,9 @@ def test_whenever_deliveries_come_no_ten_seconds_have_more_than_the_rate(
 def test_who_waits_long_looks_in_between(wait: timedelta, looks_in: timedelta) -> None:
     """So a rate that was raised or removed is known to them in minutes, however long the line."""
     assert look_at(Turn(NOON + wait, "ep_1@1"), NOON) == NOON + looks_in
+
+
+@pytest.mark.parametrize(("next_turn", "count"), [(NOON, 0), (NOON + SECOND, 0), (NOON + 3 * SECOND, 2)])
+def test_who_waits_is_counted_by_the_turns_ahead(next_turn: datetime, count: int) -> None:
+    """The turn of whoever has just left is no turn that somebody waits for."""
+    assert waiting(Limit("ep_1@1", SECOND), next_turn, NOON) == count

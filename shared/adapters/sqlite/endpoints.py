@@ -16,26 +16,39 @@ from shared.adapters.sqlite.writer import Writer
 from shared.domain.endpoint import Endpoint, SealedKey
 from shared.domain.errors import UidTaken, Unknown
 from shared.domain.paging import Scan
-from shared.ports.endpoints import EndpointHealth
+from shared.ports.endpoints import EndpointHealth, Watched
 
 _COLUMNS = (
     "id, app_id, org_id, url, description, version, disabled, uid, throttle_rate, event_types, channels,"
-    " metadata, headers, keys, failing_since, created_at, updated_at, throttled_since"
+    " metadata, headers, keys, failing_since, created_at, updated_at, throttled_since, switched_off_at"
 )
 _EVERY = f"SELECT {_COLUMNS} FROM endpoint WHERE app_id = ?"
 _SELECT = f"{_EVERY} AND removed_at IS NULL"
-_INSERT = f"INSERT INTO endpoint ({_COLUMNS}) VALUES ({', '.join('?' * 18)})"
+_INSERT = f"INSERT INTO endpoint ({_COLUMNS}) VALUES ({', '.join('?' * 19)})"
 _REPLACE = (
-    f"UPDATE endpoint SET ({_COLUMNS}) = ({', '.join(f'?{n}' for n in range(1, 19))})"
+    f"UPDATE endpoint SET ({_COLUMNS}) = ({', '.join(f'?{n}' for n in range(1, 20))})"
     " WHERE app_id = ?2 AND id = ?1"
 )
 _LIVE_ONE = "WHERE app_id = ? AND id = ? AND removed_at IS NULL"
 
+_OF_A_LIVE_APPLICATION = (
+    "EXISTS (SELECT 1 FROM application a WHERE a.org_id = endpoint.org_id AND a.id = endpoint.app_id"
+    " AND a.removed_at IS NULL)"
+)
 # Word for word as the indexes that have these alone.
 _NOT_WELL = (
     "SELECT count(*) FROM endpoint WHERE disabled AND removed_at IS NULL",
     "SELECT count(*) FROM endpoint WHERE failing_since IS NOT NULL AND NOT disabled AND removed_at IS NULL",
 )
+_WATCHED = {
+    which: f"SELECT {_COLUMNS} FROM endpoint WHERE org_id = ? AND {condition} AND removed_at IS NULL"
+    f" AND {_OF_A_LIVE_APPLICATION} ORDER BY {order} LIMIT ?"
+    for which, condition, order in (
+        (Watched.FAILING, "failing_since IS NOT NULL AND NOT disabled", "failing_since, app_id, id"),
+        (Watched.SWITCHED_OFF, "switched_off_at IS NOT NULL", "switched_off_at DESC, app_id, id"),
+        (Watched.RATED, "throttle_rate IS NOT NULL", "app_id, id"),
+    )
+}
 
 # Bytes as base64 text, instants as microseconds.
 _keys = msgspec.json.Decoder(list[tuple[bytes, int | None]]).decode
@@ -78,7 +91,8 @@ class SqliteEndpoints:
             raise Unknown("endpoint", endpoint_id)
 
     async def disable(self, app_id: str, endpoint_id: str, *, at: datetime) -> bool:
-        sql = f"UPDATE endpoint SET disabled = 1, updated_at = ? {_LIVE_ONE} AND NOT disabled"
+        off = "disabled = 1, updated_at = ?1, switched_off_at = ?1"
+        sql = f"UPDATE endpoint SET {off} {_LIVE_ONE} AND NOT disabled"
         return await self._change(sql, (columns.micros(at), app_id, endpoint_id))
 
     async def begin_failing(self, app_id: str, endpoint_id: str, *, at: datetime) -> datetime:
@@ -100,6 +114,9 @@ class SqliteEndpoints:
             return EndpointHealth(*(connection.execute(sql).fetchone()[0] for sql in _NOT_WELL))
 
         return await self._readers.run(look)
+
+    async def watched(self, org_id: str, which: Watched, *, limit: int) -> Sequence[Endpoint]:
+        return await self._read(_WATCHED[which], (org_id, limit))
 
     async def _read(self, sql: str, parameters: columns.Row) -> Sequence[Endpoint]:
         def look(connection: sqlite3.Connection) -> Sequence[Endpoint]:
@@ -161,6 +178,7 @@ def _row(endpoint: Endpoint) -> columns.Row:
         columns.micros(endpoint.created_at),
         columns.micros(endpoint.updated_at),
         columns.micros_or_none(endpoint.throttled_since),
+        columns.micros_or_none(endpoint.switched_off_at),
     )
 
 
@@ -184,4 +202,5 @@ def _endpoint(row: tuple[Any, ...]) -> Endpoint:
         created_at=columns.instant(row[15]),
         updated_at=columns.instant(row[16]),
         throttled_since=columns.instant_or_none(row[17]),
+        switched_off_at=columns.instant_or_none(row[18]),
     )

@@ -10,7 +10,7 @@ from shared.adapters.sqlite.lines import Lines
 from shared.adapters.sqlite.readers import Readers
 from shared.adapters.sqlite.writer import Operation, Writer
 from shared.ports.clock import Clock
-from shared.ports.queue import Backlog, DeadLetter, Delivery
+from shared.ports.queue import COUNTED_MAX, Backlog, DeadLetter, Delivery
 
 
 class SqliteQueue:
@@ -42,10 +42,9 @@ class SqliteQueue:
     async def redrive(self, queue: str) -> None:
         await self._lines.of(queue).redrive()
 
-    async def backlog(self, queue: str) -> Backlog:
-        return await self._readers.run(
-            partial(work.backlog, queue=queue, now=columns.micros(self._clock.now()))
-        )
+    async def backlog(self, queue: str, *, at_most: int = COUNTED_MAX) -> Backlog:
+        now = columns.micros(self._clock.now())
+        return await self._readers.run(partial(work.backlog, queue=queue, now=now, at_most=at_most))
 
     async def receive(
         self, queue: str, *, limit: int, lease: timedelta, patience: timedelta

@@ -41,14 +41,18 @@ CREATE TABLE endpoint (
     uid TEXT, throttle_rate INTEGER, event_types TEXT, channels TEXT,
     metadata TEXT NOT NULL, headers TEXT NOT NULL, keys TEXT NOT NULL,
     failing_since INTEGER, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
-    throttled_since INTEGER, removed_at INTEGER,
+    throttled_since INTEGER, switched_off_at INTEGER, removed_at INTEGER,
     PRIMARY KEY (app_id, id)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX endpoint_uid ON endpoint (app_id, uid) WHERE uid IS NOT NULL;
--- To count those that are not well without a look at the others.
+-- To count those that are not well, and to find an organization's, without a look at the others.
 CREATE INDEX endpoint_disabled ON endpoint (disabled) WHERE disabled AND removed_at IS NULL;
-CREATE INDEX endpoint_failing ON endpoint (failing_since)
+CREATE INDEX endpoint_failing ON endpoint (org_id, failing_since, app_id)
     WHERE failing_since IS NOT NULL AND NOT disabled AND removed_at IS NULL;
+CREATE INDEX endpoint_switched_off ON endpoint (org_id, switched_off_at)
+    WHERE switched_off_at IS NOT NULL AND removed_at IS NULL;
+CREATE INDEX endpoint_rated ON endpoint (org_id, app_id)
+    WHERE throttle_rate IS NOT NULL AND removed_at IS NULL;
 
 -- Payloads lie apart and in order of arrival, so that a list of messages reads none of them. The number of
 -- one that was erased is never given again: messages and queued work still name it.

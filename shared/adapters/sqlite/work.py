@@ -8,7 +8,7 @@ from msgspec import structs
 
 from shared.adapters.sqlite import columns
 from shared.domain.work import dispatch_from, to_body
-from shared.ports.queue import COUNTED_MAX, Backlog, Delivery
+from shared.ports.queue import Backlog, Delivery
 
 READ_AT_ONCE = 256
 """How many works that are due are taken from the file in one transaction."""
@@ -97,14 +97,12 @@ def first_waiting(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
     return {queue: (due, 0) for queue, due in rows}
 
 
-def backlog(connection: sqlite3.Connection, *, queue: str, now: int) -> Backlog:
+def backlog(connection: sqlite3.Connection, *, queue: str, now: int, at_most: int) -> Backlog:
     """What stands in a queue: in this process's hand, which is never much, and in the file, in bounds."""
 
-    def waiting(when: str) -> int:
-        (found,) = connection.execute(
-            f"SELECT count(*) FROM (SELECT 1 FROM work_waiting WHERE queue = ? AND due_at {when} ? LIMIT ?)",  # noqa: S608
-            (queue, now, COUNTED_MAX),
-        ).fetchone()
+    def counted(source: str, *values: str | int) -> int:
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT ?)"  # noqa: S608
+        (found,) = connection.execute(sql, (*values, at_most)).fetchone()
         return int(found)
 
     held, held_since = connection.execute(
@@ -115,9 +113,10 @@ def backlog(connection: sqlite3.Connection, *, queue: str, now: int) -> Backlog:
     ).fetchone()
     since = min((due for due in (held_since, waiting_since) if due is not None), default=None)
     return Backlog(
-        due=min(held + waiting("<="), COUNTED_MAX),
-        scheduled=waiting(">"),
+        due=min(held + counted("work_waiting WHERE queue = ? AND due_at <= ?", queue, now), at_most),
+        scheduled=counted("work_waiting WHERE queue = ? AND due_at > ?", queue, now),
         due_since=columns.instant_or_none(since),
+        dead=counted("dead_letter WHERE queue = ?", queue),
     )
 
 

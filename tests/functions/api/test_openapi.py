@@ -15,6 +15,7 @@ from tests.functions.api.client import Client
 
 WITHOUT_A_METHOD = {
     "v1.authentication.whoami",
+    "v1.diagnostics.get",
     "v1.endpoint.cancel-messages",
     "v1.event-type.export-openapi",
     "v1.event-type.get-retry-schedule",
@@ -29,7 +30,11 @@ WITHOUT_A_METHOD = {
     "v1.organization.update-settings",
 }
 OUR_OWN_SHAPES = {
+    "AilingEndpointOut",
+    "AilingEndpointsOut",
     "CancelMessagesOut",
+    "DeploymentDiagnosticsOut",
+    "DiagnosticsOut",
     "EventTypeExportOpenApiOut",
     "HTTPValidationError",
     "HealthReport",
@@ -37,12 +42,16 @@ OUR_OWN_SHAPES = {
     "HttpErrorOut",
     "MessageStanding",
     "MessageTimelineOut",
+    "OrganizationDiagnosticsOut",
     "OrganizationSettingsIn",
     "OrganizationSettingsOut",
     "OrganizationSettingsPatch",
+    "QueueDiagnosticsOut",
     "RetryScheduleInOut",
     "StandingReason",
     "StationKind",
+    "ThrottledEndpointOut",
+    "ThrottledEndpointsOut",
     "TimelineAttemptOut",
     "TimelineEndpointOut",
     "TimelineStationOut",

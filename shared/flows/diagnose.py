@@ -1,0 +1,162 @@
+"""What an organization's person on call looks at first."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Generic, TypeVar
+
+from shared.domain.endpoint import Endpoint
+from shared.domain.throttle import limit_of, waiting
+from shared.domain.work import QUEUES
+from shared.flows.directory import Directory
+from shared.ports.clock import Clock
+from shared.ports.endpoints import Endpoints, Watched
+from shared.ports.queue import Backlog, Queue
+from shared.ports.throttles import Throttles
+
+TOP = 25
+"""Endpoints of each kind that are told of."""
+
+RATED_MAX = 250
+"""Endpoints with a rate that are looked at."""
+
+COUNTED_AT_MOST = 10_000
+"""How far the works of a queue are counted: a person sees as much in it as in more, and gets it in 2 ms."""
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Ailing:
+    """An endpoint that needs a person's look.
+
+    Attributes:
+        app_uid: Of its application, if that has one.
+        since: UTC.
+    """
+
+    endpoint: Endpoint
+    app_uid: str | None
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """An endpoint at which messages wait for their turn under its rate.
+
+    Attributes:
+        app_uid: Of its application, if that has one.
+        waiting: How many, about.
+        until: When the last of them has its turn, in UTC.
+    """
+
+    endpoint: Endpoint
+    app_uid: str | None
+    waiting: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Top(Generic[Row]):
+    """The first of a list, and whether that is all."""
+
+    rows: Sequence[Row]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """How things stand.
+
+    Attributes:
+        at: When it was looked at, in UTC.
+        queues: By name; they are the deployment's, with the work of all organizations.
+        failing: The longest failing first.
+        switched_off: The latest first.
+        throttled: Those at which most wait first; only if no more than `RATED_MAX` have a rate are they all.
+    """
+
+    at: datetime
+    queues: Mapping[str, Backlog]
+    failing: Top[Ailing]
+    switched_off: Top[Ailing]
+    throttled: Top[Throttled]
+
+
+@dataclass(frozen=True)
+class Diagnose:
+    """Look how things stand for an organization. It costs the same whatever there is and whatever waits.
+
+    1. The queues.
+    2. Its endpoints that fail, and those that were switched off for it.
+    3. Of its endpoints with a rate, those at which somebody waits.
+    """
+
+    queue: Queue
+    endpoints: Endpoints
+    throttles: Throttles
+    directory: Directory
+    clock: Clock
+
+    async def __call__(self, org_id: str) -> Diagnosis:
+        """Look.
+
+        Raises:
+            Unavailable: A store or queue of ours is out of reach.
+        """
+        now = self.clock.now()
+        backlogs = [await self.queue.backlog(name, at_most=COUNTED_AT_MOST) for name in QUEUES]  # (1)
+        return Diagnosis(
+            at=now,
+            queues=dict(zip(QUEUES, backlogs, strict=True)),
+            failing=await self._ailing(org_id, Watched.FAILING),  # (2)
+            switched_off=await self._ailing(org_id, Watched.SWITCHED_OFF),
+            throttled=await self._throttled(org_id, now),  # (3)
+        )
+
+    async def _ailing(self, org_id: str, which: Watched) -> Top[Ailing]:
+        found = await self.endpoints.watched(org_id, which, limit=TOP + 1)
+        uids = await self._uids(org_id, found)
+        rows = [
+            Ailing(endpoint, uids[endpoint.app_id], since)
+            for endpoint in found[:TOP]
+            if (since := _since(endpoint, which)) is not None
+        ]
+        return Top(rows, complete=len(found) <= TOP)
+
+    async def _throttled(self, org_id: str, now: datetime) -> Top[Throttled]:
+        rated = await self.endpoints.watched(org_id, Watched.RATED, limit=RATED_MAX + 1)
+        found: list[Throttled] = []
+        for app_id, endpoints in groupby(rated[:RATED_MAX], key=lambda one: one.app_id):
+            found += await self._waited_for(app_id, list(endpoints), now)
+        found.sort(key=lambda row: (-row.waiting, row.endpoint.id))
+        uids = await self._uids(org_id, (row.endpoint for row in found[:TOP]))
+        rows = [
+            Throttled(row.endpoint, uids[row.endpoint.app_id], row.waiting, row.until) for row in found[:TOP]
+        ]
+        return Top(rows, complete=len(rated) <= RATED_MAX and len(found) <= TOP)
+
+    async def _waited_for(
+        self, app_id: str, endpoints: Sequence[Endpoint], now: datetime
+    ) -> Sequence[Throttled]:
+        """Those of an application's endpoints with a rate at which somebody waits."""
+        under = [limit for limit in map(limit_of, endpoints) if limit is not None]
+        turns = await self.throttles.next_turns(app_id, under, now=now)
+        lines = zip(endpoints, under, turns, strict=True)
+        return [
+            Throttled(endpoint, None, count, next_turn - limit.interval)
+            for endpoint, limit, next_turn in lines
+            if (count := waiting(limit, next_turn, now))
+        ]
+
+    async def _uids(self, org_id: str, endpoints: Iterable[Endpoint]) -> Mapping[str, str | None]:
+        """The uids of the endpoints' applications, by id."""
+        ids = list(dict.fromkeys(endpoint.app_id for endpoint in endpoints))
+        found = await asyncio.gather(*(self.directory.find_application(org_id, app_id) for app_id in ids))
+        return {app_id: None if one is None else one.uid for app_id, one in zip(ids, found, strict=True)}
+
+
+def _since(endpoint: Endpoint, which: Watched) -> datetime | None:
+    return endpoint.failing_since if which is Watched.FAILING else endpoint.switched_off_at
