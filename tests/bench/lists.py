@@ -1,4 +1,4 @@
-"""Lists out of a million messages: every filter of the API, asked over HTTP."""
+"""Lists out of a million messages, every filter of the API, and what else is asked of all that: over HTTP."""
 
 import asyncio
 import http.client
@@ -10,9 +10,10 @@ from itertools import islice
 from pathlib import Path
 from statistics import median
 
-from shared.adapters.sqlite import connections
+from shared.adapters.sqlite import columns, connections
+from shared.adapters.sqlite.columns import Row
 from shared.adapters.sqlite.outbox import attempt_rows, message_rows
-from shared.adapters.sqlite.rows import Rows
+from shared.adapters.sqlite.rows import WAITING, Rows
 from shared.adapters.sqlite.store import SqliteStore
 from shared.adapters.system import SystemClock
 from shared.domain import ids
@@ -20,6 +21,7 @@ from shared.domain.application import Application
 from shared.domain.attempt import Attempt, Status, Trigger
 from shared.domain.endpoint import Endpoint
 from shared.domain.message import Message
+from shared.domain.work import RETRY_QUEUE, Retry, to_body
 from tests.bench.service import HOST, ORGANIZATION, Service
 from tests.makers import an_application, an_endpoint
 
@@ -37,6 +39,9 @@ FAILURE_SHARE = 0.03
 SENDING_SHARE = 1 / 5_000
 LONGEST_SAID = 22
 """Characters of a query in the table."""
+
+RETRY_EACH = 10
+"""One message in so many has a retry that waits for its time."""
 
 TIMES = 41
 """How often each list is asked for, after once for nothing."""
@@ -96,6 +101,8 @@ def fill(database: Path, count: int) -> None:
             content += 1
             rows.add(message_rows(message, content), None)
             rows.add(attempt_rows(attempt), None)
+            if content % RETRY_EACH == 0:
+                rows.add([(WAITING, _waiting(attempt, content, now))], None)
         connection.execute("BEGIN")
         rows.write(connection)
         connection.execute("COMMIT")
@@ -174,6 +181,13 @@ def _attempt(message: Message, endpoint: Endpoint, dice: random.Random) -> Attem
     )
 
 
+def _waiting(attempt: Attempt, sequence: int, now: datetime) -> Row:
+    """A row of the queue: a retry that is due long after everything here is over."""
+    retry = Retry(attempt.org_id, attempt.app_id, attempt.message_id, attempt.endpoint_id, number=2)
+    at = columns.micros(now)
+    return (RETRY_QUEUE, at + columns.length(SPREAD), sequence, to_body(retry), None, 0, at)
+
+
 def medians_ms(service: Service) -> Iterator[tuple[str, float]]:
     """Ask for every list again and again; yield what was asked for, and the median time in milliseconds."""
     connection = http.client.HTTPConnection(HOST, service.port, timeout=60)
@@ -188,6 +202,8 @@ def medians_ms(service: Service) -> Iterator[tuple[str, float]]:
         ("endpoint's messages", f"{app}/endpoint/{ENDPOINT_UID}/msg", _STANDINGS),
         ("message's attempts", f"{app}/attempt/msg/{message_id}", _OF_ONE),
         ("message's endpoints", f"{app}/msg/{message_id}/endpoint", ("",)),
+        ("message's timeline", f"{app}/msg/{message_id}/timeline", ("",)),
+        ("diagnostics", "/api/v1/diagnostics", ("",)),
     )
     for title, path, filters in asked:
         for query in filters:

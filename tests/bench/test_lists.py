@@ -6,6 +6,7 @@ from pathlib import Path
 from shared.adapters.sqlite.store import SqliteStore
 from shared.domain.attempt import Status
 from shared.domain.paging import Scan
+from shared.domain.work import RETRY_QUEUE
 from shared.ports.attempts import AttemptFilter
 from shared.ports.destinations import AttemptedMessageFilter
 from shared.ports.messages import MessageFilter
@@ -39,4 +40,5 @@ async def test_what_is_made_is_what_the_service_lists(tmp_path: Path) -> None:
     assert 0 < len(on_channel) < COUNT / 4
     assert 0 < len(tagged) < COUNT / 4
     assert await store.messages.scan(application.id, EVERYTHING, both)
+    assert (await store.queue.backlog(RETRY_QUEUE)).scheduled == COUNT / lists.RETRY_EACH
     await store.close()
