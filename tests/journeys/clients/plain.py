@@ -89,6 +89,8 @@ async def many(ask: Plain) -> None:
 
 
 async def operations(ask: Plain) -> None:
+    await ask("GET /app/acme/msg/one/timeline")
+    await ask("GET /diagnostics")
     await ask("POST /auth/dashboard-access/acme")
     await ask("GET /auth/whoami")
     await ask("POST /admin/redrive-dlq")
