@@ -43,7 +43,8 @@ class StatsQuery(msgspec.Struct, frozen=True):
         until = now if self.until is None else self.until
         if until > now:
             raise InvalidRange("'until' cannot be in the future")
-        since = until - SPAN if self.since is None else self.since
+        # The calendar does not reach far enough back from its own beginning, when there were no attempts.
+        since = max(until, ids.EPOCH) - SPAN if self.since is None else self.since
         if until - since > SPAN + TOLERANCE:
             raise InvalidRange(f"'since' cannot be more than {SPAN.days} days before 'until'")
         return since, until

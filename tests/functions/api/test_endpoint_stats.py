@@ -88,6 +88,11 @@ async def test_clocks_may_differ_by_five_minutes(api: Client) -> None:
     assert await counted(api, "since=1971-01-01T00:00:00Z&until=1971-01-02T00:00:00Z") == {}
 
 
+@pytest.mark.parametrize("year", ["0001", "2014", "1971"])
+async def test_any_time_past_can_be_asked_about(api: Client, year: str) -> None:
+    assert await counted(api, f"until={year}-01-01T00:00:00Z") == {}
+
+
 async def test_the_future_is_named_as_the_reason(api: Client) -> None:
     refused = await api.get(f"{STATS}?until=2027-01-01T00:00:00Z")
     assert refused.json["detail"] == "'until' cannot be in the future"
