@@ -11,7 +11,6 @@
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Enum
 from traceback import walk_tb
 from typing import Generic, cast, get_args, get_type_hints
@@ -169,9 +168,7 @@ def operation(
     async def carry_out(service: Service, request: Request) -> Answer:
         asked = queries.read(request.query_string)
         token = authenticated(service, request, access)
-
-        if not finds:
-            await check_portal(service, token)
+        await check_portal(service, token, is_looked_for=finds)
 
         async def rest() -> Answer:
             found = await application_of(service, token, request.path[APP_ID]) if finds else None
@@ -229,33 +226,33 @@ async def application_of(service: Service, token: Token, key: str) -> Applicatio
 
     Raises:
         Unknown: The organization has none, or the token is another application's.
-        NotAuthenticated: The token was ended before its time.
     """
     application = await service.directory.application(token.org_id, key)
-    if token.app_id is not None:
-        if token.app_id != application.id:
-            raise Unknown("application", key)
-        _check_not_ended(token, application, service.clock.now())
+    if token.app_id not in (None, application.id):
+        raise Unknown("application", key)
     return application
 
 
-async def check_portal(service: Service, token: Token) -> None:
-    """Check the application of a portal's token where the path names none.
+async def check_portal(service: Service, token: Token, *, is_looked_for: bool) -> None:
+    """Check that a portal's token was not ended before its time, and that its application is there.
+
+    Args:
+        service: Ours.
+        token: Any token.
+        is_looked_for: The path names an application, and will not be found if this one was removed.
 
     Raises:
-        NotAuthenticated: It was removed, or the token was ended before its time.
+        NotAuthenticated: The token is not good any more.
     """
     if token.app_id is None:
         return
     try:
         application = await service.directory.application(token.org_id, token.app_id)
     except Unknown as gone:
+        if is_looked_for:
+            return
         raise NotAuthenticated from gone
-    _check_not_ended(token, application, service.clock.now())
-
-
-def _check_not_ended(token: Token, application: Application, now: datetime) -> None:
-    if is_ended(application, token.session_id, token.made_at, now):
+    if is_ended(application, token.session_id, token.made_at, service.clock.now()):
         raise NotAuthenticated
 
 

@@ -197,6 +197,16 @@ async def test_all_portals_of_an_application_can_be_shut(api: Client, walk: Walk
     assert (await api.get("/api/v1/app/acme")).status == 200
 
 
+async def test_a_shut_portal_is_told_nothing(api: Client) -> None:
+    """Neither what it was answered before, nor whether there is another application."""
+    early, endpoint = await portal(api), {"url": "https://receiver.example/"}
+    path = "/api/v1/app/acme/endpoint"
+    assert (await early.post(path, endpoint, idempotency_key="k")).status == 201
+    await api.post(EXPIRE, {})
+    assert (await early.post(path, endpoint, idempotency_key="k")).status == 401
+    assert (await early.get("/api/v1/app/nobody")).status == 401
+
+
 async def test_portals_can_be_shut_after_a_while(api: Client, walk: Walk) -> None:
     early = await portal(api)
     assert (await api.post(EXPIRE, {"expiry": 3600, "sessionIds": None})).status == 204
