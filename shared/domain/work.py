@@ -27,7 +27,7 @@ class Dispatch(msgspec.Struct, frozen=True):
 
     Attributes:
         payload: The message's payload when it is small enough to travel along, else None.
-        repeat: It may have been queued before, so look first at what is recorded.
+        repeat: It may have been queued before, or waits for its time, so look first at what is recorded.
         endpoint_id: To this endpoint and no other, whatever it filters by; None is to all that want it.
         content_type: What the payload is delivered as, as in `Message`, also if it does not travel along.
         trace: As in `Message`.

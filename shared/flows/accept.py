@@ -88,6 +88,7 @@ def _dispatch_of(message: Message, endpoint_id: str | None) -> Dispatch:
         event_type=message.event_type,
         channels=message.channels,
         payload=payload if payload is not None and _travels(payload) else None,
+        repeat=message.deliver_at is not None,
         endpoint_id=endpoint_id,
         tags=message.tags,
         content_type=message.content_type,

@@ -1,7 +1,7 @@
 """Delivering: what the queues `dispatch` and `retry` ask for."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from shared.domain.attempt import Ended, Ending, Status
@@ -27,7 +27,8 @@ class Deliver:
     """Carry one message to every endpoint that wants it.
 
     1. Find the endpoints that want it now; if it is for one alone, that one, unless it is disabled.
-    2. If this may have been done before, leave out those whose attempt is recorded.
+    2. If this may have been done before, or has waited, leave out those whose attempt is recorded, and those
+       that the message has reached by hand.
     3. Get the payload, unless it travelled along.
     4. Attempt all of them at once; each is recorded by itself, so a slow one holds up no other.
     5. Only when all are done, report a failure of our own, so that the host hands the dispatch over again.
@@ -54,12 +55,9 @@ class Deliver:
             for target in await self.directory.targets(dispatch.org_id, dispatch.app_id)
             if _is_for(dispatch, target.endpoint)
         ]
+        tried_by_hand: Collection[str] = ()
         if targets and (dispatch.repeat or delivery_count > 1):
-            recorded = await self.attempts.latest(dispatch.message_id)
-            for attempt in recorded.values():
-                if attempt.number == 1:
-                    self.attempt_in_turn.make_attempt.tell_again(attempt)
-            targets = [target for target in targets if target.endpoint.id not in recorded]
+            targets, tried_by_hand = await self._left(dispatch.message_id, targets)
         self.journal.note(
             DISPATCHED,
             app_id=dispatch.app_id,
@@ -81,9 +79,30 @@ class Deliver:
                 why="the payload is gone",
             )
             return
-        await self._attempt_all(dispatch, targets, payload.encode())
+        await self._attempt_all(dispatch, targets, payload.encode(), tried_by_hand)
 
-    async def _attempt_all(self, dispatch: Dispatch, targets: Sequence[Target], payload: bytes) -> None:
+    async def _left(self, message_id: str, targets: Sequence[Target]) -> tuple[list[Target], Collection[str]]:
+        """The targets that are still to get it, and the ids of endpoints where it was tried by hand."""
+        recorded = await self.attempts.latest(message_id)
+        for attempt in recorded.values():
+            if attempt.number == 1:
+                self.attempt_in_turn.make_attempt.tell_again(attempt)
+        left, tried_by_hand = list[Target](), set[str]()
+        for target in targets:
+            endpoint_id = target.endpoint.id
+            if endpoint_id in recorded:
+                continue
+            by_hand = await self.attempts.at_endpoint(message_id, endpoint_id)
+            if any(attempt.status is Status.SUCCESS for attempt in by_hand):
+                continue
+            left.append(target)
+            if by_hand:
+                tried_by_hand.add(endpoint_id)
+        return left, tried_by_hand
+
+    async def _attempt_all(
+        self, dispatch: Dispatch, targets: Sequence[Target], payload: bytes, tried_by_hand: Collection[str]
+    ) -> None:
         forced = dispatch.endpoint_id is not None
         parcels = [
             Parcel(
@@ -96,6 +115,7 @@ class Deliver:
                 target,
                 1,
                 forced=forced,
+                beside_others=target.endpoint.id in tried_by_hand,
                 trace=dispatch.trace,
             )
             for target in targets

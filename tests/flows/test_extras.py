@@ -6,9 +6,12 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from shared.domain.application import Application
+from shared.domain.attempt import Status
 from shared.domain.endpoint import EndpointEdit
 from shared.domain.message import DELIVER_AHEAD_MAX
+from shared.domain.paging import Scan
 from shared.domain.work import INLINE_PAYLOAD_LIMIT_BYTES
+from shared.ports.destinations import AttemptedMessageFilter
 from tests.clock import NOON
 from tests.flows.walk import Walk, header
 
@@ -119,3 +122,38 @@ async def test_it_is_called_off_by_disabling_its_endpoint(walk: Walk, applicatio
     await walk.passes(HOUR)
 
     assert walk.receiver.sent == []
+
+
+async def test_it_is_not_sent_to_whom_it_has_reached_by_hand(walk: Walk, application: Application) -> None:
+    reached = await walk.has_endpoint(application, url="https://reached.example/")
+    await walk.has_endpoint(application, url="https://other.example/")
+    message = await walk.posts(application, deliver_at=NOON + HOUR)
+
+    await walk.service.send_again(application, message.id, reached.id)
+    await walk.works()
+    await walk.passes(HOUR)
+
+    assert [outgoing.url for outgoing in walk.receiver.sent] == [
+        "https://reached.example/",
+        "https://other.example/",
+    ]
+
+
+async def test_what_failed_by_hand_before_its_time_stands_as_its_own_attempt_says(
+    walk: Walk, application: Application
+) -> None:
+    endpoint = await walk.has_endpoint(application)
+    message = await walk.posts(application, deliver_at=NOON + HOUR)
+    walk.receiver.goes_down()
+    await walk.service.send_again(application, message.id, endpoint.id)
+    await walk.works()
+    walk.receiver.comes_back()
+    await walk.passes(HOUR)
+
+    scan = Scan(None, None, descending=True, limit=10)
+    failed = AttemptedMessageFilter(status=Status.FAIL)
+    destinations = walk.service.destinations
+    assert await destinations.messages_at(application.id, endpoint.id, scan, failed) == []
+    (row,) = await destinations.messages_at(application.id, endpoint.id, scan, AttemptedMessageFilter())
+    assert row.status is Status.SUCCESS
+    assert len(await walk.attempts(message)) == 2
