@@ -99,7 +99,7 @@ class ByEndpointQuery(TimedQuery, frozen=True):
 
     Attributes:
         with_msg: Show the message of each, too.
-        expanded_statuses: Show attempts that were called off as such, and not as successes.
+        expanded_statuses: Changes nothing: every status there is here is known to all clients.
     """
 
     iterator: AttemptIterator | None = None

@@ -82,7 +82,7 @@ class MessagesQuery(TimedQuery, frozen=True):
     Attributes:
         status: Success 0: an attempt succeeded. Sending 3: none did, and one follows. Fail 2: none did, and
             none follows. Nothing is pending.
-        expanded_statuses: Show attempts that were called off as such, and not as successes.
+        expanded_statuses: Changes nothing: every status there is here is known to all clients.
     """
 
     iterator: MessageIterator | None = None
