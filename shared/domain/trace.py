@@ -9,6 +9,7 @@ in it, whose id follows from the attempt's. So neither needs to be kept, and bot
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -18,6 +19,9 @@ STATE_MAX_CHARACTERS = 512
 
 STATE_MAX_MEMBERS = 32
 LONG_MEMBER_CHARACTERS = 128
+
+REMEMBERED = 4096
+"""The traces of so many messages are not made anew; some megabyte, and more than are under way at once."""
 
 KEPT_FLAGS = 0b11
 """The flags that have a meaning: that the trace is recorded, and that its id is random."""
@@ -52,10 +56,26 @@ class Trace(msgspec.Struct, frozen=True):
     flags: str = SAMPLED
     state: str | None = None
 
-    def headers(self, span_id: str) -> list[tuple[str, str]]:
-        """The headers of a request that is this span."""
-        parent = ("traceparent", f"00-{self.id}-{span_id}-{self.flags}")
-        return [parent] if self.state is None else [parent, ("tracestate", self.state)]
+    def span(self, attempt_id: str) -> "Span":
+        """The attempt's part in it."""
+        return Span(self, _digest(attempt_id, _SPAN_DIGITS // 2))
+
+
+class Span(msgspec.Struct, frozen=True):
+    """An attempt's part in a trace.
+
+    Attributes:
+        id: 16 digits.
+    """
+
+    trace: Trace
+    id: str
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers of the attempt's request."""
+        trace = self.trace
+        parent = ("traceparent", f"00-{trace.id}-{self.id}-{trace.flags}")
+        return [parent] if trace.state is None else [parent, ("tracestate", trace.state)]
 
 
 def context_of(parents: Sequence[str], states: Sequence[str] = ()) -> str | None:
@@ -76,6 +96,7 @@ def context_of(parents: Sequence[str], states: Sequence[str] = ()) -> str | None
     return f"{kept} {state}" if state else kept
 
 
+@lru_cache(REMEMBERED)  # the stations of a message follow each other within milliseconds
 def trace_of(message_id: str, context: str | None) -> Trace:
     """The trace of a message, by what `context_of` has kept; without that it follows from the id."""
     if context is None:
@@ -84,11 +105,6 @@ def trace_of(message_id: str, context: str | None) -> Trace:
     parent, _, state = context.partition(" ")
     _, trace_id, span_id, flags = parent.split("-")
     return Trace(trace_id, span_id, flags, state or None)
-
-
-def span_of(attempt_id: str) -> str:
-    """The span id of an attempt."""
-    return _digest(attempt_id, _SPAN_DIGITS // 2)
 
 
 def _digest(text: str, size_bytes: int) -> str:

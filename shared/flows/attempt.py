@@ -1,6 +1,5 @@
 """One attempt: the heart of the service, shared by everything that delivers."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +13,7 @@ from shared.domain.policy import Policy
 from shared.domain.retry import wait_after
 from shared.domain.signature import sign
 from shared.domain.throttle import Turn
-from shared.domain.trace import Trace, span_of, trace_of
+from shared.domain.trace import Span, Trace, trace_of
 from shared.domain.verdict import Answer, Verdict, judge
 from shared.domain.work import Retry
 from shared.flows.directory import Directory, Target
@@ -25,8 +24,6 @@ from shared.ports.endpoints import Endpoints
 from shared.ports.journal import ATTEMPTED, Fact, Journal
 from shared.ports.outbox import DueRetry, Outbox
 from shared.ports.sender import Outgoing, Sender
-
-Headers = Sequence[tuple[str, str]]
 
 
 class ByHand(msgspec.Struct, frozen=True):
@@ -106,14 +103,11 @@ class MakeAttempt:
         """
         # As it holds now, also for a message of before it was changed.
         policy = await self.directory.policy(parcel.target.endpoint.org_id)
-        trace = trace_of(parcel.message_id, parcel.trace)
         async with self.sender.turn(parcel.target.endpoint.url) as refusal:  # (1)
             began_at = self.clock.now()
             attempt_id = self._id(parcel, began_at)
-            headers = trace.headers(span_of(attempt_id))
-            answer = refusal or await self.sender.send(
-                _outgoing(parcel, policy, began_at, headers)
-            )  # (2) (3)
+            span = trace_of(parcel.message_id, parcel.trace).span(attempt_id)
+            answer = refusal or await self.sender.send(_outgoing(parcel, policy, began_at, span))  # (2) (3)
 
         verdict = judge(answer)  # (4)
         next_at = self._next_at(parcel, policy, answer) if verdict is Verdict.RETRY else None
@@ -121,7 +115,7 @@ class MakeAttempt:
         attempt = _attempt(parcel, attempt_id, began_at, answer, verdict, next_at)
         retry = self._retry(parcel, next_at)
         await self.outbox.record(attempt, retry, beside_others=parcel.beside_others)  # (5)
-        self._note(parcel, attempt, answer, verdict, trace)
+        self._note(parcel, attempt, answer, verdict, span)
 
         self.operational.attempted(attempt)
         await self._draw_consequences(parcel.target, policy, attempt, verdict)  # (6)
@@ -188,7 +182,7 @@ class MakeAttempt:
             self.operational.disabled(endpoint, fail_since)
         self.directory.forget_targets(endpoint.app_id)
 
-    def _note(self, parcel: Parcel, attempt: Attempt, answer: Answer, verdict: Verdict, trace: Trace) -> None:
+    def _note(self, parcel: Parcel, attempt: Attempt, answer: Answer, verdict: Verdict, span: Span) -> None:
         next_at = attempt.next_attempt_at
         self.journal.note(
             ATTEMPTED,
@@ -208,12 +202,12 @@ class MakeAttempt:
             delivered=verdict.is_success,
             verdict=verdict.value,
             next_attempt_at=None if next_at is None else next_at.isoformat(),
-            trace_id=trace.id,
-            span_id=span_of(attempt.id),
-            parent_span_id=trace.parent_id,
+            trace_id=span.trace.id,
+            span_id=span.id,
+            parent_span_id=span.trace.parent_id,
         )
         if not verdict.is_success and parcel.by_hand is None:
-            self._note_what_follows(attempt, verdict, trace)
+            self._note_what_follows(attempt, verdict, span.trace)
 
     def _note_what_follows(self, attempt: Attempt, verdict: Verdict, trace: Trace) -> None:
         of: dict[str, Fact] = {
@@ -271,7 +265,7 @@ def _milliseconds(span: timedelta) -> float:
     return round(span.total_seconds() * 1000, 1)
 
 
-def _outgoing(parcel: Parcel, policy: Policy, began_at: datetime, trace_headers: Headers) -> Outgoing:
+def _outgoing(parcel: Parcel, policy: Policy, began_at: datetime, span: Span) -> Outgoing:
     endpoint, names = parcel.target.endpoint, policy.signature_headers
     seconds = int(began_at.timestamp())
     signature = sign(parcel.target.keys_at(began_at), parcel.message_id, seconds, parcel.payload)
@@ -283,7 +277,7 @@ def _outgoing(parcel: Parcel, policy: Policy, began_at: datetime, trace_headers:
             (names.id, parcel.message_id),
             (names.timestamp, str(seconds)),
             (names.signature, signature),
-            *trace_headers,
+            *span.headers(),
             *endpoint.headers.items(),
         ],
         body=parcel.payload,

@@ -19,7 +19,7 @@ from shared.adapters.telemetry.ingestion import Ingestion as Way
 from shared.adapters.telemetry.ingestion import sign_in
 from shared.domain.counts import NOTHING, Counts
 from shared.domain.sampling import ALWAYS
-from shared.domain.trace import span_of, trace_of
+from shared.domain.trace import trace_of
 from shared.ports.journal import Fact
 from tests.clock import MovedClock
 from tests.host.fakes import KeptLines
@@ -28,6 +28,7 @@ from tests.ingestion import KEY, Envelope, Ingestion
 BRISK = Pace(sending=0.01, metrics=3600, first_rest=0.01, longest_rest=0.02)
 MESSAGE, ATTEMPT = "msg_2srOrx2ZWZBpBUvZwXKQmoEYga2", "atmpt_2srOrx2ZWZBpBUvZwXKQmoEYga2"
 TRACE = trace_of(MESSAGE, None)
+SPAN = TRACE.span(ATTEMPT)
 
 ATTEMPTED: dict[str, Fact] = {
     "app_id": "app_1",
@@ -39,7 +40,7 @@ ATTEMPTED: dict[str, Fact] = {
     "delivered": False,
     "next_attempt_at": None,
     "trace_id": TRACE.id,
-    "span_id": span_of(ATTEMPT),
+    "span_id": SPAN.id,
     "parent_span_id": TRACE.parent_id,
 }
 
@@ -99,7 +100,7 @@ def test_an_attempt_is_a_dependency_in_the_messages_trace_with_a_span_of_its_own
     assert envelope["tags"]["ai.operation.parentId"] == TRACE.parent_id
     assert envelope["data"]["baseType"] == "RemoteDependencyData"
     data = envelope["data"]["baseData"]
-    assert data["id"] == span_of(ATTEMPT)
+    assert data["id"] == SPAN.id
     assert (data["name"], data["target"]) == ("POST https://hooks.example:8443", "hooks.example:8443")
     assert (data["type"], data["resultCode"], data["success"]) == ("HTTP", "503", False)
     assert data["duration"] == "0.00:01:01.012500"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.trace import STATE_MAX_CHARACTERS, context_of, span_of, trace_of
+from shared.domain.trace import STATE_MAX_CHARACTERS, Span, context_of, trace_of
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 MESSAGE = "msg_2srOrx2ZWZBpBUvZwXKQmoEYga2"
@@ -17,7 +17,7 @@ def test_a_producers_trace_goes_on() -> None:
     trace = trace_of(MESSAGE, context_of([PARENT], ["congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"]))
 
     assert (trace.id, trace.parent_id) == ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")
-    assert trace.headers("00000000000000ff") == [
+    assert Span(trace, "00000000000000ff").headers() == [
         ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00000000000000ff-01"),
         ("tracestate", "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"),
     ]
@@ -31,7 +31,7 @@ def test_whether_the_producer_records_goes_along_and_flags_without_a_meaning_do_
 ) -> None:
     trace = trace_of(MESSAGE, context_of([PARENT[:-2] + flags]))
 
-    assert trace.headers("00000000000000ff")[0][1].endswith(f"-{kept}")
+    assert Span(trace, "00000000000000ff").headers()[0][1].endswith(f"-{kept}")
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,14 @@ def test_without_a_producers_trace_one_follows_from_the_message() -> None:
     assert first == again != trace_of(MESSAGE[:-1] + "3", None)
     assert re.fullmatch("[0-9a-f]{32}", first.id)
     assert re.fullmatch("[0-9a-f]{16}", first.parent_id)
-    assert context_of([first.headers(span_of(ATTEMPT))[0][1]]) is not None
+    assert context_of([first.span(ATTEMPT).headers()[0][1]]) is not None
 
 
 def test_each_attempt_is_a_span_of_its_own() -> None:
-    assert re.fullmatch("[0-9a-f]{16}", span_of(ATTEMPT))
-    assert span_of(ATTEMPT) != span_of(ATTEMPT[:-1] + "3")
+    trace = trace_of(MESSAGE, None)
+
+    assert re.fullmatch("[0-9a-f]{16}", trace.span(ATTEMPT).id)
+    assert trace.span(ATTEMPT) == trace.span(ATTEMPT) != trace.span(ATTEMPT[:-1] + "3")
 
 
 @given(parents=st.lists(st.text(), max_size=2), states=st.lists(st.text()))
@@ -122,7 +124,7 @@ def test_whatever_comes_in_nothing_else_goes_out(parents: list[str], states: lis
     context = context_of(parents or [PARENT], states)
 
     if context is not None:
-        for _, value in trace_of(MESSAGE, context).headers(span_of(ATTEMPT)):
+        for _, value in trace_of(MESSAGE, context).span(ATTEMPT).headers():
             assert value.isascii()
             assert value.isprintable()
             assert len(value) <= STATE_MAX_CHARACTERS
