@@ -28,8 +28,7 @@ KEPT_FLAGS = 0b11
 
 SAMPLED = "01"
 
-_TRACE_DIGITS, _SPAN_DIGITS = 32, 16
-_DIGEST_BYTES = (_TRACE_DIGITS + _SPAN_DIGITS) // 2
+_TRACE_BYTES, _SPAN_BYTES = 16, 8
 
 _PARENT = re.compile(
     r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace>(?!0{32})[0-9a-f]{32})-(?P<span>(?!0{16})[0-9a-f]{16})"
@@ -41,7 +40,7 @@ _MEMBER = re.compile(
 ).fullmatch
 
 
-class Trace(msgspec.Struct, frozen=True):
+class Trace(msgspec.Struct, frozen=True, gc=False):
     """Where a message stands in a trace.
 
     Attributes:
@@ -58,10 +57,10 @@ class Trace(msgspec.Struct, frozen=True):
 
     def span(self, attempt_id: str) -> "Span":
         """The attempt's part in it."""
-        return Span(self, _digest(attempt_id, _SPAN_DIGITS // 2))
+        return Span(self, _span_id(attempt_id))
 
 
-class Span(msgspec.Struct, frozen=True):
+class Span(msgspec.Struct, frozen=True, gc=False):
     """An attempt's part in a trace.
 
     Attributes:
@@ -100,15 +99,15 @@ def context_of(parents: Sequence[str], states: Sequence[str] = ()) -> str | None
 def trace_of(message_id: str, context: str | None) -> Trace:
     """The trace of a message, by what `context_of` has kept; without that it follows from the id."""
     if context is None:
-        digest = _digest(message_id, _DIGEST_BYTES)
-        return Trace(digest[:_TRACE_DIGITS], digest[_TRACE_DIGITS:])
+        return Trace(blake2b(message_id.encode(), digest_size=_TRACE_BYTES).hexdigest(), _span_id(message_id))
     parent, _, state = context.partition(" ")
     _, trace_id, span_id, flags = parent.split("-")
     return Trace(trace_id, span_id, flags, state or None)
 
 
-def _digest(text: str, size_bytes: int) -> str:
-    return blake2b(text.encode(), digest_size=size_bytes).hexdigest()
+def _span_id(thing_id: str) -> str:
+    """The last characters of an id, which are chance: enough of it to tell the few spans of a trace apart."""
+    return thing_id[-_SPAN_BYTES:].encode().hex()
 
 
 def _state_of(states: Sequence[str]) -> str | None:
