@@ -75,6 +75,7 @@ class Resend(msgspec.Struct, frozen=True, tag_field="kind", tag="resend"):
         attempt_id: Of the attempt that this will be; it comes along so that work which is handed over again
             is not recorded again.
         asked_at: The instant of `attempt_id`, in UTC.
+        unless_arrived: Make none if the message has arrived at the endpoint before, also while this waits.
         turn: As of a `Retry`.
         rests: As of a `Retry`.
     """
@@ -85,6 +86,7 @@ class Resend(msgspec.Struct, frozen=True, tag_field="kind", tag="resend"):
     endpoint_id: str
     attempt_id: str
     asked_at: datetime
+    unless_arrived: bool = False
     turn: Turn | None = None
     rests: int = 0
     schema: int = SCHEMA

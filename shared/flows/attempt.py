@@ -15,7 +15,7 @@ from shared.domain.signature import sign
 from shared.domain.throttle import Turn
 from shared.domain.trace import Span, Trace, trace_of
 from shared.domain.verdict import Answer, Verdict, judge
-from shared.domain.work import Retry
+from shared.domain.work import Resend, Retry
 from shared.flows.directory import Directory, Target
 from shared.flows.operational import OperationalWebhooks
 from shared.ports.clock import Clock
@@ -30,13 +30,11 @@ class ByHand(msgspec.Struct, frozen=True):
     """What makes an attempt a manual one.
 
     Attributes:
-        attempt_id: The id that it will have.
-        asked_at: The instant of that id, in UTC.
+        resend: The work that it was queued as.
         pending_at: When the automatic retry is due that goes on if this attempt fails; None if none does.
     """
 
-    attempt_id: str
-    asked_at: datetime
+    resend: Resend
     pending_at: datetime | None
 
 
@@ -136,7 +134,7 @@ class MakeAttempt:
 
     def _id(self, parcel: Parcel, began_at: datetime) -> str:
         if parcel.by_hand is not None:
-            return parcel.by_hand.attempt_id
+            return parcel.by_hand.resend.attempt_id
         return ids.new_id(ids.ATTEMPT, began_at, self.dice.octets(ids.DICE_BYTES))
 
     @staticmethod
@@ -247,7 +245,7 @@ def _attempt(
         response=answer.body,
         duration=answer.duration,
         trigger=Trigger.SCHEDULED if by_hand is None else Trigger.MANUAL,
-        timestamp=began_at if by_hand is None else by_hand.asked_at,
+        timestamp=began_at if by_hand is None else by_hand.resend.asked_at,
         next_attempt_at=next_at,
         tags=parcel.tags,
         ended=_ended(parcel, verdict, began_at + answer.duration),

@@ -235,12 +235,11 @@ class AttemptByHand:
     clock: Clock
     journal: Journal
 
-    async def __call__(self, resend: Resend, *, unless_arrived: bool = False) -> Status | None:
+    async def __call__(self, resend: Resend) -> Status | None:
         """Make the attempt, or have it wait for its turn; safe to call again.
 
         Args:
             resend: The work.
-            unless_arrived: Make none if the message has arrived at the endpoint before.
 
         Returns:
             What came of it, now or when it was made; SUCCESS if the message had arrived before; PENDING if it
@@ -263,7 +262,7 @@ class AttemptByHand:
             return None
         recorded = await self.attempts.at_endpoint(resend.message_id, resend.endpoint_id)
         done = [attempt for attempt in recorded if attempt.id == resend.attempt_id]
-        if unless_arrived and any(attempt.status is Status.SUCCESS for attempt in recorded):
+        if resend.unless_arrived and any(attempt.status is Status.SUCCESS for attempt in recorded):
             verdict: Verdict | None = Verdict.SUCCESS
         elif done:
             verdict = Verdict.SUCCESS if done[0].status is Status.SUCCESS else Verdict.RETRY
@@ -277,7 +276,7 @@ class AttemptByHand:
                 message.content_type,
                 target,
                 number=0,
-                by_hand=ByHand(resend.attempt_id, resend.asked_at, pending_at(recorded)),
+                by_hand=ByHand(resend, pending_at(recorded)),
                 turn=resend.turn,
                 rests=resend.rests,
                 trace=message.trace,

@@ -8,7 +8,7 @@ from msgspec import structs
 from shared.domain.retry import wait_for_receiver
 from shared.domain.throttle import look_at
 from shared.domain.verdict import Verdict
-from shared.domain.work import RETRY_QUEUE, Again, Resend, Retry, to_body
+from shared.domain.work import RETRY_QUEUE, Again, Retry, to_body
 from shared.flows.attempt import MakeAttempt, Parcel
 from shared.flows.throttle import Throttle
 from shared.ports.clock import Clock
@@ -75,18 +75,9 @@ class AttemptInTurn:
 
 
 def _again(parcel: Parcel) -> Again:
-    endpoint = parcel.target.endpoint
     if parcel.by_hand is not None:
-        return Resend(
-            org_id=endpoint.org_id,
-            app_id=endpoint.app_id,
-            message_id=parcel.message_id,
-            endpoint_id=endpoint.id,
-            attempt_id=parcel.by_hand.attempt_id,
-            asked_at=parcel.by_hand.asked_at,
-            turn=parcel.turn,
-            rests=parcel.rests,
-        )
+        return structs.replace(parcel.by_hand.resend, turn=parcel.turn, rests=parcel.rests)
+    endpoint = parcel.target.endpoint
     return Retry(
         org_id=endpoint.org_id,
         app_id=endpoint.app_id,

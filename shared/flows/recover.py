@@ -78,8 +78,9 @@ class Recover:
                 endpoint_id=recovery.endpoint_id,
                 attempt_id=attempt_id(task, message_id),
                 asked_at=task.asked_at,
+                unless_arrived=True,
             )
-            return await self.attempt_by_hand(resend, unless_arrived=True)
+            return await self.attempt_by_hand(resend)
 
         return await with_each(task.page, attempt, at_once=ATTEMPTS_AT_ONCE)
 

@@ -40,7 +40,7 @@ def test_the_queued_form_is_what_other_releases_read() -> None:
     )
     assert to_body(RESEND) == (
         b'{"kind":"resend","org_id":"org_1","app_id":"app_1","message_id":"msg_1","endpoint_id":"ep_1",'
-        b'"attempt_id":"atmpt_1","asked_at":"2026-11-24T12:00:00Z","turn":null,"rests":0,"schema":1}'
+        b'"attempt_id":"atmpt_1","asked_at":"2026-11-24T12:00:00Z","unless_arrived":false,"turn":null,"rests":0,"schema":1}'
     )
     assert to_body(STEP) == b'{"org_id":"org_1","task_id":"qtask_1","step":3,"schema":1}'
 

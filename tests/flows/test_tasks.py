@@ -223,6 +223,23 @@ async def test_a_recovery_keeps_to_the_rate_of_the_endpoint(walk: Walk, applicat
     assert await by_hand(walk, messages) == [1, 1, 1]
 
 
+async def test_what_arrives_by_itself_while_its_recovery_waits_for_a_turn_is_not_sent_again(
+    walk: Walk, application: Application
+) -> None:
+    """Retries that have come before the recovery stand before it in the line of the endpoint's rate."""
+    await walk.has_endpoint(application, uid="here", throttle_rate=1)
+    messages = await missed(walk, application, 8)
+    for _ in messages:
+        await walk.passes(SECOND)
+    walk.receiver.sent.clear()
+    walk.receiver.comes_back()
+    await recovery(walk, application)
+    await walk.works()
+    for _ in range(3 * len(messages)):
+        await walk.passes(SECOND)
+    assert sorted(walk.receiver.got) == sorted(message.id for message in messages)
+
+
 @pytest.mark.parametrize("change", ["disabled", "removed", "application"])
 @pytest.mark.parametrize("steps", [0, 1])
 async def test_a_recovery_of_an_endpoint_that_is_gone_fails_and_says_why(
