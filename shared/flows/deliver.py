@@ -277,6 +277,7 @@ class AttemptByHand:
                 target,
                 number=0,
                 by_hand=ByHand(resend, pending_at(recorded)),
+                beside_others=bool(recorded),
                 turn=resend.turn,
                 rests=resend.rests,
                 trace=message.trace,

@@ -64,7 +64,9 @@ class Outbox(Protocol):
         Args:
             attempt: It.
             retry: What follows it.
-            beside_others: Though it may be the first automatic one, there is one by hand before it.
+            beside_others: Though it may be the first automatic one, or the first by hand, there are others
+                before it. One by hand that is recorded while the first automatic one is under way need not
+                be told of.
 
         Raises:
             Unavailable: The store or the queue is out of reach or full.

@@ -53,14 +53,16 @@ def attempts() -> list[Attempt]:
     ]
 
 
+@pytest.mark.parametrize("is_told", [True, False])
 async def test_a_first_attempt_that_waited_beside_one_by_hand_is_listed_as_one_message_that_arrived(
-    stores: Stores, clock: MovedClock
+    stores: Stores, clock: MovedClock, *, is_told: bool
 ) -> None:
+    """Whoever had it under way when the one by hand was recorded cannot tell."""
     message = a_message(ACME, channels=frozenset({"eu"}))
     await stores.outbox.accept(message, a_dispatch(message), None)
     manual = a_failed_attempt(message, ENDPOINT, next_attempt_at=None, **BY_HAND)
     await stores.outbox.record(manual, None)
-    await stores.outbox.record(an_attempt(message, ENDPOINT, timestamp=LATER), None, beside_others=True)
+    await stores.outbox.record(an_attempt(message, ENDPOINT, timestamp=LATER), None, beside_others=is_told)
     clock.move(LATER - NOON)
 
     for channel in (None, "eu"):

@@ -24,7 +24,7 @@ from shared.adapters.sqlite.rows import (
 )
 from shared.adapters.sqlite.work import Payload
 from shared.adapters.sqlite.writer import Operation, Writer
-from shared.domain.attempt import Attempt, Status
+from shared.domain.attempt import Attempt, Status, Trigger
 from shared.domain.errors import EventIdTaken
 from shared.domain.message import Message
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Dispatch, Retry, to_body
@@ -36,6 +36,10 @@ FIRST = 1
 """The number of an attempt that has no other before it. It is written together with everybody else's, without
 a look at what is there; after a later or a manual one it has to be seen how the message stands."""
 
+BY_HAND_KEPT = 4096
+"""Manual attempts remembered that came before any automatic one, some 300 bytes each. An automatic one that
+is under way meanwhile is recorded within a minute, and is not the first then."""
+
 
 class SqliteOutbox:
     """See `shared.ports.outbox.Outbox`."""
@@ -46,6 +50,7 @@ class SqliteOutbox:
         self._lines = lines
         self._clock = clock
         self._contents = contents
+        self._by_hand: dict[tuple[str, str], None] = {}  # in order of arrival
 
     async def accept(self, message: Message, dispatch: Dispatch, claim: Claim | None) -> StoredAnswer | None:
         now = self._clock.now()
@@ -84,6 +89,10 @@ class SqliteOutbox:
             entry = self._lines.of(RETRY_QUEUE).enter(body, at=self._clock.now(), due_at=retry.due_at)
             rows.append(entry.row)
         is_first = attempt.number == FIRST and not beside_others
+        if self._by_hand and is_first:
+            is_first = (attempt.message_id, attempt.endpoint_id) not in self._by_hand
+        elif attempt.trigger is Trigger.MANUAL and not beside_others:
+            self._remember(attempt)
 
         def alone(connection: sqlite3.Connection) -> bool | None:
             same = "SELECT count(*) FROM attempt WHERE message_id = ? AND id = ?"
@@ -96,6 +105,11 @@ class SqliteOutbox:
 
         operation = Operation(alone, together=rows if is_first else None)
         await (self._writer.submit(operation) if entry is None else entry.written_by(self._writer, operation))
+
+    def _remember(self, by_hand: Attempt) -> None:
+        self._by_hand[by_hand.message_id, by_hand.endpoint_id] = None
+        if len(self._by_hand) > BY_HAND_KEPT:
+            del self._by_hand[next(iter(self._by_hand))]
 
     async def unfinished(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
         del before, limit
