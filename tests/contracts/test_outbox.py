@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from shared.domain.errors import EventIdTaken, Unavailable, Unknown
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, again_from, dispatch_from
@@ -104,6 +105,21 @@ async def test_a_payload_that_is_erased_while_it_waits_is_not_handed_over(stores
 
     (delivery,) = await queued(stores, DISPATCH_QUEUE)
     assert dispatch_from(delivery.body).payload is None
+
+
+async def test_a_payload_does_not_lie_among_the_dead_letters(stores: Stores) -> None:
+    """There it would outlive its being erased, and be sent when somebody has the work done after all."""
+    message = a_message(ACME)
+    await stores.outbox.accept(message, a_dispatch(message), None)
+    (delivery,) = await queued(stores, DISPATCH_QUEUE)
+    assert dispatch_from(delivery.body).payload is not None
+
+    await stores.consumer.bury(delivery, reason="failed ten times")
+    (dead,) = await stores.consumer.dead_letters(DISPATCH_QUEUE, limit=2)
+    await stores.queue.redrive(DISPATCH_QUEUE)
+    (redriven,) = await queued(stores, DISPATCH_QUEUE)
+    without = structs.replace(dispatch_from(delivery.body), payload=None)
+    assert [dispatch_from(body) for body in (dead.body, redriven.body)] == [without, without]
 
 
 async def test_a_used_claim_answers_as_the_first_time_and_keeps_nothing(stores: Stores) -> None:

@@ -133,9 +133,10 @@ def remove(connection: sqlite3.Connection, *, sequence: int) -> None:
 
 
 def bury(connection: sqlite3.Connection, *, delivery: Delivery, reason: str, at: int) -> None:
-    """Move work to the dead letters, unless it has been completed."""
-    if connection.execute("DELETE FROM work_held WHERE seq = ?", (delivery.sequence,)).rowcount:
-        add_dead_letter(connection, (delivery.queue, delivery.sequence, delivery.body, reason, at))
+    """Move work to the dead letters, unless it has been completed. Its payload is left, to be erased."""
+    held = "DELETE FROM work_held WHERE seq = ? RETURNING body"
+    for (body,) in connection.execute(held, (delivery.sequence,)).fetchall():
+        add_dead_letter(connection, (delivery.queue, delivery.sequence, body, reason, at))
 
 
 def unbury(connection: sqlite3.Connection, *, queue: str, now: int) -> None:
