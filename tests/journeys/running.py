@@ -92,7 +92,7 @@ class Running:
             )  # fmt: skip
         self.output = []
         async with asyncio.timeout(PATIENCE.total_seconds()):
-            await self._read_until("endpoint")
+            await self._read_until("/endpoint")
         self._token = next(line.split()[1] for line in self.output if line.strip().startswith("token"))
 
     async def stopped(self) -> int:

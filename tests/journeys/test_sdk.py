@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 from standardwebhooks.webhooks import Webhook as StandardWebhook
@@ -26,20 +25,8 @@ from tests.receivers import Receiver
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Running]:
-    async with Running(tmp_path, retry_schedule=",".join(["200ms"] * 30)) as running:
-        yield running
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as listening:
-        yield listening
-
-
-@pytest.fixture
-def svix(service: Running) -> SvixAsync:
-    return service.svix()
+def settings() -> Mapping[str, str]:
+    return {"retry_schedule": ",".join(["200ms"] * 30)}
 
 
 async def test_one_event_arrives_signed_and_is_recorded(svix: SvixAsync, receiver: Receiver) -> None:

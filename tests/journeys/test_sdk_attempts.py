@@ -1,11 +1,9 @@
 """Attempts seen and made by hand, by the SDK that people already use, against the running service."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 from svix.api import (
-    ApplicationIn,
     EndpointIn,
     EndpointOut,
     EventExampleIn,
@@ -21,28 +19,14 @@ from svix.api import (
 from svix.exceptions import HttpError
 from svix.models import MessageStatus
 
-from tests.journeys.running import Running, eventually
+from tests.journeys.running import eventually
 from tests.receivers import Receiver
 
 
 @pytest.fixture
-async def svix(tmp_path: Path) -> AsyncIterator[SvixAsync]:
-    """A service that repeats what fails after an hour: nothing automatic comes between."""
-    async with Running(tmp_path, retry_schedule="1h") as running:
-        yield running.svix()
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as listening:
-        yield listening
-
-
-@pytest.fixture
-async def endpoint(svix: SvixAsync, receiver: Receiver) -> EndpointOut:
-    """The only endpoint of the application `acme`."""
-    await svix.application.create(ApplicationIn(name="Acme", uid="acme"))
-    return await svix.endpoint.create("acme", EndpointIn(url=receiver.url, uid="here"))
+def settings() -> Mapping[str, str]:
+    """What fails is repeated after an hour: nothing automatic comes between."""
+    return {"retry_schedule": "1h"}
 
 
 async def test_a_failure_is_found_and_sent_again(

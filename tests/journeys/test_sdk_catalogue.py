@@ -1,8 +1,6 @@
 """Edits, rotation, erasing and portals, by the SDK that people already use, against the running service."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from standardwebhooks.webhooks import Webhook
@@ -33,23 +31,6 @@ from svix.exceptions import HttpError
 
 from tests.journeys.running import Running, eventually
 from tests.receivers import Received, Receiver
-
-
-@pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Running]:
-    async with Running(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as listening:
-        yield listening
-
-
-@pytest.fixture
-def svix(service: Running) -> SvixAsync:
-    return service.svix()
 
 
 async def test_what_there_is_can_be_changed(svix: SvixAsync) -> None:

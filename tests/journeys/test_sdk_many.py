@@ -1,17 +1,14 @@
 """What is done with many messages, by the SDK that people already use, against the running service."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from svix.api import (
-    ApplicationIn,
     BackgroundTaskListOptions,
-    EndpointIn,
     EndpointOut,
     MessageAttemptListByEndpointOptions,
     MessageGetOptions,
@@ -31,28 +28,9 @@ MISSED = 250
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Running]:
-    """A service that repeats what fails after an hour: nothing automatic comes between."""
-    async with Running(tmp_path, retry_schedule="1h") as running:
-        yield running
-
-
-@pytest.fixture
-def svix(service: Running) -> SvixAsync:
-    return service.svix()
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as listening:
-        yield listening
-
-
-@pytest.fixture
-async def endpoint(svix: SvixAsync, receiver: Receiver) -> EndpointOut:
-    """The only endpoint of the application `acme`."""
-    await svix.application.create(ApplicationIn(name="Acme", uid="acme"))
-    return await svix.endpoint.create("acme", EndpointIn(url=receiver.url, uid="here"))
+def settings() -> Mapping[str, str]:
+    """What fails is repeated after an hour: nothing automatic comes between."""
+    return {"retry_schedule": "1h"}
 
 
 async def test_an_outage_is_made_up_for_by_one_call(

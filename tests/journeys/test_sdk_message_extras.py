@@ -1,8 +1,7 @@
 """Tags, raw payloads, times to be delivered and hours of retention, by the SDK."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from standardwebhooks.webhooks import Webhook
@@ -29,20 +28,8 @@ XML = '<?xml version="1.0"?>\r\n<paid amount="1200" by="Ünal"/>\n'
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Running]:
-    async with Running(tmp_path, retry_schedule="200ms,200ms") as running:
-        yield running
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as listening:
-        yield listening
-
-
-@pytest.fixture
-def svix(service: Running) -> SvixAsync:
-    return service.svix()
+def settings() -> Mapping[str, str]:
+    return {"retry_schedule": "200ms,200ms"}
 
 
 async def test_messages_and_attempts_are_found_by_tag(svix: SvixAsync, receiver: Receiver) -> None:

@@ -1,8 +1,7 @@
 """Operational webhooks, by the SDK that people already use, against the running service, both ways."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
@@ -32,17 +31,9 @@ MANAGEMENT = "org_00000000000SvixManagement00"
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Running]:
+def settings() -> Mapping[str, str]:
     """Six attempts within two seconds."""
-    settings = {"retry_schedule": "50ms,50ms,50ms,800ms,50ms", "endpoint_failure_disable_after": "1ms"}
-    async with Running(tmp_path, **settings) as running:
-        yield running
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as listening:
-        yield listening
+    return {"retry_schedule": "50ms,50ms,50ms,800ms,50ms", "endpoint_failure_disable_after": "1ms"}
 
 
 @pytest.fixture
@@ -50,11 +41,6 @@ async def listener() -> AsyncIterator[Receiver]:
     """Where the organization is told."""
     async with Receiver() as listening:
         yield listening
-
-
-@pytest.fixture
-def svix(service: Running) -> SvixAsync:
-    return service.svix()
 
 
 async def news(listener: Receiver, secret: str, count: int) -> list[dict[str, Any]]:
