@@ -10,6 +10,7 @@ from functions.api.queries import NoQuery
 from shared.domain.attempt import Attempt
 from shared.domain.timeline import AtEndpoint, MessageStanding, StandingReason, Station, StationKind
 from shared.domain.timestamps import to_wire
+from shared.domain.trace import trace_of
 
 
 class TimelineAttemptOut(msgspec.Struct, kw_only=True, rename="camel"):
@@ -88,6 +89,7 @@ class MessageTimelineOut(msgspec.Struct, kw_only=True, rename="camel"):
     """What became of a message, and what is to come, as far as it is kept.
 
     Attributes:
+        trace_id: Of its W3C trace, which the producer began or we did; receivers and telemetry have the same.
         at: When it was looked at.
         stations: In order of time; those whose time is not kept come last.
         endpoints: Those with an attempt come first. A message that was made for one endpoint alone, such as
@@ -98,6 +100,7 @@ class MessageTimelineOut(msgspec.Struct, kw_only=True, rename="camel"):
     msg_id: str
     event_id: str | None
     event_type: str
+    trace_id: str
     at: atoms.Instant
     stations: list[TimelineStationOut]
     endpoints: list[TimelineEndpointOut]
@@ -113,6 +116,7 @@ async def timeline(call: Call[NoQuery, NoBody]) -> Answer:
             msg_id=found.message.id,
             event_id=found.message.event_id,
             event_type=found.message.event_type,
+            trace_id=trace_of(found.message.id, found.message.trace).id,
             at=to_wire(found.at),
             stations=[_station(station) for station in found.stations],
             endpoints=[_endpoint(standing) for standing in found.endpoints],

@@ -59,6 +59,7 @@ def lines(timeline: MessageTimelineOut) -> Iterator[str]:
     names = {one.endpoint_id: one.uid or one.endpoint_id for one in timeline.endpoints}
     event = "" if timeline.event_id is None else f" {timeline.event_id}"
     yield f"{timeline.msg_id}{event} ({timeline.event_type}) at {timeline.at}"
+    yield f"trace {timeline.trace_id}"
     yield ""
     for station in timeline.stations:
         yield _station(station, names)

@@ -84,6 +84,7 @@ async def test_the_command_prints_it_line_by_line(running: Running, receiver: Re
 
     assert printed[0].startswith(f"{timeline['msgId']} e1 (order.paid) at 20")
     assert printed[1:] == [
+        f"trace {timeline['traceId']}",
         "",
         f"{accepted:<27} message.accepted",
         f"{attempted:<27} delivery.attempted here attempt 1: fail 500 after {took_ms} ms",

@@ -7,6 +7,7 @@ from tests.flows.walk import Walk, answer
 from tests.functions.api.client import Client, portal_token
 
 APP = "/api/v1/app/acme"
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 
 
 @pytest_asyncio.fixture
@@ -16,7 +17,8 @@ async def posted(api: Client, acme: str, walk: Walk) -> str:
     await api.post(f"{APP}/endpoint", {"url": "https://a.example", "uid": "here"})
     await api.post(f"{APP}/endpoint", {"url": "https://b.example", "uid": "there", "channels": ["eu"]})
     walk.receiver.first.append(answer(500))
-    made = await api.post(f"{APP}/msg", {"eventType": "a", "eventId": "e1", "payload": {"secret": 1}})
+    body = {"eventType": "a", "eventId": "e1", "payload": {"secret": 1}}
+    made = await api.post(f"{APP}/msg", body, traceparent=f"00-{TRACE_ID}-b7ad6b7169203331-01")
     await walk.works()
     message_id: str = made.json["id"]
     return message_id
@@ -34,6 +36,7 @@ async def test_a_timeline_tells_stations_and_endpoints(api: Client, posted: str)
         "msgId": posted,
         "eventId": "e1",
         "eventType": "a",
+        "traceId": TRACE_ID,
         "at": "2026-11-24T12:00:00Z",
         "stations": [
             {"at": "2026-11-24T12:00:00Z", "kind": "message.accepted", "planned": False},
