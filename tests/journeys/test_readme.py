@@ -56,9 +56,10 @@ async def service(tmp_path: Path) -> AsyncIterator[Running]:
 async def test_the_five_minutes_of_the_readme_work_as_printed(service: Running, tmp_path: Path) -> None:
     """A newcomer's first lines must not fail."""
     port = free_port()
-    _, five_minutes, look, *_ = blocks("sh")
-    setup = five_minutes.replace(".venv/bin/heliograph", f"{sys.executable} -m infra.local")
-    setup = setup.replace("8071", str(service.port)).replace("9000", str(port))
+    _, five_minutes, look, timeline, *_ = (
+        block.replace(".venv/bin/heliograph", f"{sys.executable} -m infra.local") for block in blocks("sh")
+    )
+    setup = five_minutes.replace("8071", str(service.port)).replace("9000", str(port))
     sdk = blocks("python")[1].replace("8071", str(service.port)).replace("9000", str(port))
     async with receiver_of_the_readme(tmp_path, port) as printed:
         shown = await shell(f"{setup}\n{look}", service)
@@ -67,12 +68,15 @@ async def test_the_five_minutes_of_the_readme_work_as_printed(service: Running, 
             lambda: shell(f"{setup.partition('curl')[0]}\n{look}", service),
             until=lambda text: '"msgId"' in text,
         )
+        told = await shell(timeline, service)
         (tmp_path / "sdk.py").write_text(f"TOKEN = {service.token!r}\n{sdk}")
         secret = await shell(f"{sys.executable} {tmp_path / 'sdk.py'}", service)
         await eventually(lambda: read(printed), until=lambda text: text.count('"amount"') == 2)
 
     assert '"eventId":"invoice-17"' in shown
     assert json.loads(attempts)["data"][0]["status"] in {0, 2}
+    assert told.count("invoice-17") == 1
+    assert "delivered" in told
     assert secret.startswith("whsec_")
 
 
