@@ -4,7 +4,9 @@
     queues     events      a backend posts an event as a queue message instead
                dispatch    deliver one message to its endpoints
                retry       attempt one message at one endpoint again
-               tasks       go on with what is to be done with many messages
+               tasks       start what is to be done with many messages
+    durable    background_task   does it, a step at a time
+               task_step         one of its steps
     timers     sweep       queue what was recorded and never queued
                retention   erase payloads whose time is over
                gauges      note how the queues, the store and the endpoints stand
@@ -14,7 +16,7 @@ The Azure Functions host reads the registrations from `app`; so does the embedde
 
 import azure.functions as func
 
-from functions import deliver, housekeeping, http, tasks
+from functions import deliver, housekeeping, http, orchestrations
 
 app = func.AsgiFunctionApp(
     # The API authenticates by itself: its callers have Heliograph's tokens, not the platform's keys.
@@ -23,5 +25,5 @@ app = func.AsgiFunctionApp(
     function_name="http",
 )
 app.register_functions(deliver.blueprint)
-app.register_functions(tasks.blueprint)
+app.register_functions(orchestrations.blueprint)
 app.register_functions(housekeeping.blueprint)

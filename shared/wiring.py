@@ -32,6 +32,7 @@ from shared.flows.deliver import AttemptByHand, Deliver, Reattempt
 from shared.flows.diagnose import Diagnose
 from shared.flows.directory import Directory
 from shared.flows.erase import Erase
+from shared.flows.erase_application import EraseApplication
 from shared.flows.event_type_import import ImportEventTypes
 from shared.flows.gauges import Measure
 from shared.flows.housekeeping import Retention, Sweep
@@ -42,7 +43,8 @@ from shared.flows.policies import Policies
 from shared.flows.purge import Purge
 from shared.flows.recover import Recover
 from shared.flows.resend import SendAgain, SendExample
-from shared.flows.tasks import BeginTask, CarryOn
+from shared.flows.selection import Select
+from shared.flows.tasks import BeginTask, CancelTask, CarryOn
 from shared.flows.throttle import Throttle
 from shared.flows.timeline import LookBack
 from shared.ports.answers import Answers
@@ -102,10 +104,12 @@ class Service:
     attempt_by_hand: AttemptByHand
     send_again: SendAgain
     send_example: SendExample
+    select: Select
     begin_task: BeginTask
     carry_on: CarryOn
     look_back: LookBack
     diagnose: Diagnose
+    cancel_task: CancelTask
     sweep: Sweep
     retention: Retention
     measure: Measure
@@ -176,6 +180,7 @@ def compose(
     attempt_by_hand = AttemptByHand(
         directory, store.messages, store.attempts, attempt_in_turn, clock, journal
     )
+    select = Select(store.messages, store.destinations, store.attempts, store.endpoints, clock)
     return Service(
         settings=settings,
         clock=clock,
@@ -205,17 +210,20 @@ def compose(
         attempt_by_hand=attempt_by_hand,
         send_again=SendAgain(store.messages, store.endpoints, store.queue, clock, dice),
         send_example=SendExample(event_types, store.endpoints, accept),
+        select=select,
         begin_task=BeginTask(store.background_tasks, store.endpoints, clock, dice, journal),
         carry_on=CarryOn(
             store.background_tasks,
-            Recover(directory, store.destinations, attempt_by_hand),
+            Recover(directory, select, attempt_by_hand),
             Cancel(store.attempts, store.destinations),
             Purge(store.messages),
+            EraseApplication(store.applications, store.endpoints, store.messages, directory, clock),
             clock,
             journal,
         ),
         diagnose=Diagnose(store.queue, store.endpoints, store.throttles, directory, clock),
         look_back=LookBack(store.messages, store.attempts, store.endpoints, clock),
+        cancel_task=CancelTask(store.background_tasks, clock, journal),
         sweep=Sweep(store.outbox, store.background_tasks, store.queue, clock, journal),
         retention=Retention(store.messages, store.answers, clock, journal),
         measure=Measure(store.queue, store.endpoints, store.check, clock, journal),

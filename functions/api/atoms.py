@@ -232,6 +232,18 @@ def channels(names: Iterable[str] | None, most: int) -> frozenset[str] | None:
     return found
 
 
+def tag(name: str, *where: str) -> str:
+    """Check a tag.
+
+    Raises:
+        Invalid: It is not one.
+    """
+    why = broken_tag(name)
+    if why is not None:
+        raise Invalid((*where, "__all__"), why)
+    return name
+
+
 def tags(names: Iterable[str] | None) -> frozenset[str] | None:
     """Check a set of tags; an empty one is none.
 
@@ -244,9 +256,7 @@ def tags(names: Iterable[str] | None) -> frozenset[str] | None:
     if len(found) > TAGS_MAX:
         raise Invalid(("body", "tags"), f"A message has at most {TAGS_MAX} tags.")
     for name in found:
-        why = broken_tag(name)
-        if why is not None:
-            raise Invalid(("body", "tags", "__all__"), why)
+        tag(name, "body", "tags")
     return found
 
 

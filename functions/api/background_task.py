@@ -14,10 +14,13 @@ from functions.api.queries import BackgroundTaskIterator, Limit, NoQuery, Order,
 from functions.api.shapes import ListResponse, list_answer
 from shared.domain import ids
 from shared.domain.background_task import (
+    ApplicationErasure,
     BackgroundTask,
+    BulkReplay,
     Cancellation,
     Erasure,
     Recovery,
+    Replay,
     TaskName,
     TaskStatus,
 )
@@ -35,7 +38,7 @@ class BackgroundTaskStatus(StrEnum):
 
 
 class BackgroundTaskType(StrEnum):
-    """What a task does. Clients know all of these but the last; not every one is begun here."""
+    """What a task does. Clients know all of these but the last two; not every one is begun here."""
 
     ENDPOINT_REPLAY = "endpoint.replay"
     ENDPOINT_RECOVER = "endpoint.recover"
@@ -46,9 +49,10 @@ class BackgroundTaskType(StrEnum):
     APPLICATION_PURGE_CONTENT = "application.purge_content"
     ENDPOINT_BULK_REPLAY = "endpoint.bulk-replay"
     ENDPOINT_CANCEL_MSGS = "endpoint.cancel-msgs"
+    APPLICATION_ERASE = "application.erase"
 
 
-SHOWN_UNASKED = frozenset(TaskName) - {TaskName.CANCEL}
+SHOWN_UNASKED = frozenset(TaskName) - {TaskName.CANCEL, TaskName.ERASE}
 """SDKs refuse a whole list for one type in it that they do not know."""
 
 StatusName = Annotated[
@@ -73,10 +77,11 @@ class BackgroundTaskOut(TaskOut, kw_only=True, rename="camel"):
     """A background task.
 
     Attributes:
-        data: What it is about (`appId`, `endpointId`, `since`, `until`), how many messages it has gone
-            through (`done`, `messagesPurged`), with how many it came to nothing (`failed`), how many there
-            were at the beginning if that was counted (`total`), when it began and ended (`startedAt`,
-            `finishedAt`), and `why` it failed.
+        data: What it is about (`appId`, `endpointId`, `since`, `until` and what else was asked for), how many
+            messages it has gone through (`done`, `messagesPurged`, `messagesErased`) or sent
+            (`messagesSent`), with how many it came to nothing (`failed`), how many there were at the
+            beginning if that was counted (`total`), when it began and ended (`startedAt`, `finishedAt`), and
+            `why` it failed.
     """
 
     data: dict[str, Any]
@@ -90,7 +95,8 @@ class TasksQuery(msgspec.Struct, frozen=True):
     """Which tasks to list; the newest first unless asked otherwise.
 
     Attributes:
-        task: Only tasks of this type. Without it, `endpoint.cancel-msgs` is left out, which SDKs do not know.
+        task: Only tasks of this type. Without it, those are left out that SDKs do not know:
+            `endpoint.cancel-msgs` and `application.erase`.
     """
 
     status: StatusName | None = None
@@ -131,6 +137,15 @@ async def get(call: Call[NoQuery, NoBody]) -> Answer:
     return json_answer(200, _shown(task))
 
 
+async def cancel(call: Call[NoQuery, NoBody]) -> Answer:
+    """Stop a background task: what it is doing at this moment goes on, and nothing more is begun.
+
+    It has `failed` then, as `why` says. One that has ended already is answered as it stands.
+    """
+    task = await call.service.cancel_task(call.token.org_id, call.path["task_id"])
+    return json_answer(200, _shown(task))
+
+
 def begun(kind: type[Out], task: BackgroundTask) -> Answer:
     """Answer with a task that was begun."""
     return json_answer(202, kind(**_head(task)))
@@ -167,10 +182,31 @@ def _about(task: BackgroundTask) -> dict[str, object]:
     match task.arguments:
         case Recovery(endpoint_id=endpoint_id, since=since, until=until):
             return {"endpointId": endpoint_id, "since": to_wire(since), "until": to_wire(until)}
+        case Replay(endpoint_id=endpoint_id, since=since, until=until):
+            window = {"endpointId": endpoint_id, "since": to_wire(since), "until": to_wire(until)}
+            return {**window, "messagesSent": task.done - task.failed}
+        case BulkReplay() as wanted:
+            return {**_bulk(wanted), "messagesSent": task.done - task.failed}
         case Cancellation(endpoint_id=endpoint_id):
             return {"endpointId": endpoint_id}
         case Erasure():
             return {"messagesPurged": task.done}
+        case ApplicationErasure():
+            return {"messagesErased": task.done}
+
+
+def _bulk(wanted: BulkReplay) -> dict[str, object]:
+    types = None if wanted.event_types is None else sorted(wanted.event_types)
+    return {
+        "endpointId": wanted.endpoint_id,
+        "since": to_wire(wanted.since),
+        "until": to_wire(wanted.until),
+        "eventTypes": types,
+        "channel": wanted.channel,
+        "tag": wanted.tag,
+        "status": wanted.status,
+        "statusCodeClass": wanted.status_code_class,
+    }
 
 
 OPERATIONS = (
@@ -186,6 +222,13 @@ OPERATIONS = (
         "GET /background-task/{task_id}",
         Access.ORGANIZATION,
         get,
+        {200: BackgroundTaskOut},
+    ),
+    operation(
+        "v1.background-task.cancel",
+        "POST /background-task/{task_id}/cancel",
+        Access.ORGANIZATION,
+        cancel,
         {200: BackgroundTaskOut},
     ),
 )

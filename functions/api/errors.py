@@ -15,6 +15,7 @@ from shared.domain.errors import (
     HeliographError,
     Invalid,
     NoExample,
+    NotToBeCancelled,
     PayloadGone,
     TooManyKeys,
     UidTaken,
@@ -121,6 +122,7 @@ BAD_REQUESTS: Mapping[type[HeliographError], str] = {
     EndpointDisabled: "endpoint_disabled",
     NoExample: "invalid_scheme",
     TooManyKeys: "limit_reached",
+    NotToBeCancelled: "not_to_be_cancelled",
 }
 
 
@@ -144,7 +146,7 @@ def _status_and_words(wrong: Exception) -> tuple[int, str, str] | None:
             return wrong.status, code, detail
         case Unknown(what=what):
             return 404, "not_found", NOT_FOUND.get(what, "Entity not found")
-        case PayloadGone() | EndpointDisabled() | NoExample() | TooManyKeys():
+        case PayloadGone() | EndpointDisabled() | NoExample() | TooManyKeys() | NotToBeCancelled():
             return 400, BAD_REQUESTS[type(wrong)], str(wrong)
         case Conflict():
             return 409, *_conflict(wrong)

@@ -1,11 +1,11 @@
 """A background task: what is to be done with many messages, a page at a time.
 
 running ──▶ running ──▶ … ──▶ finished      each arrow is one step, and a step is worked by one at a time
-   └──────────┴──────────────▶ failed       it cannot go on, and says why
+   └──────────┴──────────────▶ failed       it cannot go on or was cancelled, and says why
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
 from typing import TypeAlias
@@ -14,6 +14,10 @@ import msgspec
 from msgspec import structs
 
 from shared.domain import ids
+from shared.domain.attempt import Status
+
+CANCELLED = "it was cancelled"
+"""Why a task has failed that somebody has stopped; clients know no status of its own for it."""
 
 
 class TaskStatus(StrEnum):
@@ -28,8 +32,11 @@ class TaskName(StrEnum):
     """What a task does."""
 
     RECOVER = "endpoint.recover"
+    REPLAY = "endpoint.replay"
+    BULK_REPLAY = "endpoint.bulk-replay"
     CANCEL = "endpoint.cancel-msgs"
     PURGE = "application.purge_content"
+    ERASE = "application.erase"
 
 
 class Recovery(msgspec.Struct, frozen=True, tag=TaskName.RECOVER.value):
@@ -45,6 +52,43 @@ class Recovery(msgspec.Struct, frozen=True, tag=TaskName.RECOVER.value):
     until: datetime
 
 
+class Replay(msgspec.Struct, frozen=True, tag=TaskName.REPLAY.value):
+    """Attempt what an endpoint has never been tried with, and would get now.
+
+    Attributes:
+        since: As of a `Recovery`, and so is `until`.
+    """
+
+    endpoint_id: str
+    since: datetime
+    until: datetime
+
+
+class BulkReplay(msgspec.Struct, frozen=True, tag=TaskName.BULK_REPLAY.value):
+    """Attempt once more what an endpoint was tried with before; an absent part asks nothing.
+
+    Attributes:
+        since: As of a `Recovery`, and so is `until`.
+        channel: The message's channels contain it.
+        tag: The message's tags contain it.
+        status: How the message stands at the endpoint.
+        status_code_class: 0, 100, 200 … 500: the newest response has a code from it to 99 above it.
+    """
+
+    endpoint_id: str
+    since: datetime
+    until: datetime
+    event_types: frozenset[str] | None = None
+    channel: str | None = None
+    tag: str | None = None
+    status: Status | None = None
+    status_code_class: int | None = None
+
+
+Resending: TypeAlias = Recovery | Replay | BulkReplay
+"""What attempts messages of some time at one endpoint once more."""
+
+
 class Cancellation(msgspec.Struct, frozen=True, tag=TaskName.CANCEL.value):
     """End the retries that an endpoint is still to get."""
 
@@ -55,7 +99,11 @@ class Erasure(msgspec.Struct, frozen=True, tag=TaskName.PURGE.value):
     """Erase the payloads of an application's messages."""
 
 
-Arguments: TypeAlias = Recovery | Cancellation | Erasure
+class ApplicationErasure(msgspec.Struct, frozen=True, tag=TaskName.ERASE.value):
+    """Remove an application for good, with all that it had."""
+
+
+Arguments: TypeAlias = Recovery | Replay | BulkReplay | Cancellation | Erasure | ApplicationErasure
 
 
 class BackgroundTask(msgspec.Struct, frozen=True):
@@ -66,6 +114,7 @@ class BackgroundTask(msgspec.Struct, frozen=True):
         step: How many steps were worked.
         page: The messages that the next step is about, in order of id. They are written down before it is
             worked, so that whoever works it once more does the same, and counts the same.
+        scanned: The message up to which all were looked through for the page, if none after it is in it.
         done: How many messages were gone through, the failed ones included.
         failed: With how many of them it came to nothing.
         total: How many messages there were to go through at the beginning; None if nobody has counted.
@@ -73,6 +122,7 @@ class BackgroundTask(msgspec.Struct, frozen=True):
         asked_at: UTC, in whole microseconds.
         updated_at: When the last step was done, in UTC.
         finished_at: When it ended, well or not, in UTC.
+        due_at: When its next step is due, in UTC; None is at once.
     """
 
     id: str
@@ -84,11 +134,13 @@ class BackgroundTask(msgspec.Struct, frozen=True):
     status: TaskStatus = TaskStatus.RUNNING
     step: int = 0
     page: tuple[str, ...] = ()
+    scanned: str | None = None
     done: int = 0
     failed: int = 0
     total: int | None = None
     why: str | None = None
     finished_at: datetime | None = None
+    due_at: datetime | None = None
 
     @property
     def name(self) -> TaskName:
@@ -98,6 +150,8 @@ class BackgroundTask(msgspec.Struct, frozen=True):
     @property
     def cursor(self) -> str | None:
         """The message that the rest comes after; None at the beginning."""
+        if self.scanned is not None:
+            return self.scanned
         return self.page[-1] if self.page else None
 
 
@@ -105,16 +159,21 @@ class Worked(msgspec.Struct, frozen=True):
     """What a step came to.
 
     Attributes:
-        next_page: The messages that the step after it is about; if there are none, the task is finished.
+        next_page: The messages that the step after it is about.
+        scanned: As of a `BackgroundTask`. If there are no messages, this is None and the task does not rest,
+            it is finished.
         failed: With how many messages of its own page it came to nothing.
         total: How many there are in all, if the step has counted them.
         why: Why the task cannot go on; None if it can.
+        rest: How long it waits before its next step; None is not at all.
     """
 
     next_page: Sequence[str] = ()
+    scanned: str | None = None
     failed: int = 0
     total: int | None = None
     why: str | None = None
+    rest: timedelta | None = None
 
 
 def advanced(task: BackgroundTask, worked: Worked, at: datetime) -> BackgroundTask:
@@ -128,7 +187,7 @@ def advanced(task: BackgroundTask, worked: Worked, at: datetime) -> BackgroundTa
     status = TaskStatus.RUNNING
     if worked.why is not None:
         status = TaskStatus.FAILED
-    elif not worked.next_page:
+    elif not worked.next_page and worked.scanned is None and worked.rest is None:
         status = TaskStatus.FINISHED
     done = task.done + len(task.page)
     total = task.total if worked.total is None else worked.total
@@ -140,23 +199,43 @@ def advanced(task: BackgroundTask, worked: Worked, at: datetime) -> BackgroundTa
         status=status,
         step=task.step + 1,
         page=tuple(worked.next_page),
+        scanned=worked.scanned,
         done=done,
         failed=task.failed + worked.failed,
         total=total,
         why=worked.why,
         updated_at=at,
         finished_at=None if status is TaskStatus.RUNNING else at,
+        due_at=None if worked.rest is None else at + worked.rest,
     )
 
 
 def restarted(task: BackgroundTask, at: datetime) -> BackgroundTask:
-    """A running task whose step was lost: it goes on where it stands, and the lost step is over.
+    """A running task that has come to a standstill: it goes on where it stands.
 
     Args:
         task: Before it.
         at: Now, in UTC.
     """
-    return structs.replace(task, step=task.step + 1, updated_at=at)
+    return structs.replace(task, updated_at=at, due_at=None)
+
+
+def cancelled(task: BackgroundTask, at: datetime) -> BackgroundTask:
+    """A running task that is to go no further: the step that is being worked is over, too.
+
+    Args:
+        task: Before it.
+        at: Now, in UTC.
+    """
+    return structs.replace(
+        task,
+        status=TaskStatus.FAILED,
+        step=task.step + 1,
+        page=(),
+        why=CANCELLED,
+        updated_at=at,
+        finished_at=at,
+    )
 
 
 def attempt_id(task: BackgroundTask, message_id: str) -> str:

@@ -6,7 +6,8 @@ HeliographError
 │   ├── Unknown            there is no such thing, or not for this caller
 │   ├── PayloadGone        the message is known, its payload was erased or has expired
 │   ├── EndpointDisabled   the endpoint is known, and disabled
-│   └── NoExample          the event type is known, and its schema has no example
+│   ├── NoExample          the event type is known, and its schema has no example
+│   └── NotToBeCancelled   the background task is known, and goes on to its end
 ├── Conflict               somebody else got there first; reading again is safe
 │   ├── UidTaken           another application or endpoint has this uid
 │   ├── EventIdTaken       the application has a message with this eventId
@@ -90,6 +91,16 @@ class NoExample(Rejected):
 
     def __str__(self) -> str:
         return f'the event type {self.name!r} has no such example: give schema "1" an object in `examples`'
+
+
+@dataclass(eq=False)
+class NotToBeCancelled(Rejected):
+    """The background task is known, but it has begun what nothing must be left of half done."""
+
+    task_id: str
+
+    def __str__(self) -> str:
+        return f"{self.task_id} erases an application, which cannot be taken back or left half done"
 
 
 class Conflict(HeliographError):

@@ -97,7 +97,7 @@ Again: TypeAlias = Retry | Resend
 
 
 class TaskStep(msgspec.Struct, frozen=True):
-    """Work one page of a background task.
+    """Go on with a background task: what its orchestration begins with, and what each of its steps is told.
 
     Attributes:
         step: How many steps of the task must have been worked before; else this one is over.

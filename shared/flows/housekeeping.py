@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.domain.background_task import restarted
-from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Retry, to_body
+from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, TASKS_QUEUE, Retry, TaskStep, to_body
 from shared.ports.answers import Answers
 from shared.ports.background_tasks import BackgroundTasks
 from shared.ports.clock import Clock
@@ -42,7 +42,7 @@ class Sweep:
     journal: Journal
 
     async def __call__(self) -> int:
-        """Queue up to `SWEEP_LIMIT` pieces of unfinished work, and as many steps of tasks; say how many.
+        """Queue up to `SWEEP_LIMIT` pieces of unfinished work, and as many tasks; say how many.
 
         Raises:
             Unavailable: A store or queue of ours is out of reach; the next run goes on.
@@ -62,6 +62,7 @@ class Sweep:
         now = self.clock.now()
         stalled = await self.background_tasks.stalled(before=now - STALLED_AFTER, limit=SWEEP_LIMIT)
         for task in stalled:
+            await self.queue.send(TASKS_QUEUE, to_body(TaskStep(task.org_id, task.id, task.step)))
             if await self.background_tasks.advance(task, restarted(task, now)):
                 self.journal.note("task.restarted", app_id=task.app_id, task_id=task.id, step=task.step)
         return len(stalled)

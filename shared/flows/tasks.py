@@ -3,21 +3,29 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import structs
+
 from shared.domain import ids
 from shared.domain.application import Application
 from shared.domain.background_task import (
+    ApplicationErasure,
     Arguments,
     BackgroundTask,
+    BulkReplay,
     Cancellation,
     Erasure,
     Recovery,
+    Replay,
+    Resending,
     TaskStatus,
     Worked,
     advanced,
+    cancelled,
 )
-from shared.domain.errors import EndpointDisabled, Unknown
+from shared.domain.errors import EndpointDisabled, NotToBeCancelled, Unknown
 from shared.domain.work import TaskStep
 from shared.flows.cancel import Cancel
+from shared.flows.erase_application import EraseApplication
 from shared.flows.purge import Purge
 from shared.flows.recover import Recover
 from shared.ports.background_tasks import BackgroundTasks
@@ -53,12 +61,36 @@ class BeginTask:
             EndpointDisabled: Nothing is sent to it.
             Unavailable: Nothing was begun.
         """
-        endpoint = await self.endpoints.get(application.id, endpoint_key)
+        until = self.clock.now() if until is None else until
+        return await self.resending(application, Recovery(endpoint_key, since, until))
+
+    async def resending(self, application: Application, wanted: Resending) -> BackgroundTask:
+        """Have messages attempted once more at an endpoint; as `checked` says.
+
+        Raises:
+            Unknown: There is no such endpoint.
+            EndpointDisabled: Nothing is sent to it.
+            Unavailable: Nothing was begun.
+        """
+        checked = await self.checked(application, wanted)
+        return await self._begin(application, checked, self.clock.now())
+
+    async def checked(self, application: Application, wanted: Resending) -> Resending:
+        """What can be done of something that is asked for.
+
+        Args:
+            application: Whose endpoint it is.
+            wanted: Its `endpoint_id` may be a uid, and its `until` still to come, which is as good as now.
+
+        Raises:
+            Unknown: There is no such endpoint.
+            EndpointDisabled: Nothing is sent to it.
+            Unavailable: The store is out of reach.
+        """
+        endpoint = await self.endpoints.get(application.id, wanted.endpoint_id)
         if endpoint.disabled:
             raise EndpointDisabled(endpoint.id)
-        now = self.clock.now()
-        until = now if until is None else min(until, now)
-        return await self._begin(application, Recovery(endpoint.id, since, until), now)
+        return structs.replace(wanted, endpoint_id=endpoint.id, until=min(wanted.until, self.clock.now()))
 
     async def cancellation(self, application: Application, endpoint_key: str) -> BackgroundTask:
         """Have the retries ended that an endpoint is still to get.
@@ -78,6 +110,14 @@ class BeginTask:
         """
         return await self._begin(application, Erasure(), self.clock.now())
 
+    async def erasure(self, application: Application) -> BackgroundTask:
+        """Have an application removed for good, with all that it had.
+
+        Raises:
+            Unavailable: Nothing was begun.
+        """
+        return await self._begin(application, ApplicationErasure(), self.clock.now())
+
     async def _begin(self, application: Application, arguments: Arguments, now: datetime) -> BackgroundTask:
         task = BackgroundTask(
             id=ids.new_id(ids.BACKGROUND_TASK, now, self.dice.octets(ids.DICE_BYTES)),
@@ -96,20 +136,24 @@ class BeginTask:
 class CarryOn:
     """Work one step of a task.
 
-    1. Stop if the step is over: it was handed over twice, or the task goes on another way.
+    1. Stop if the task has ended or rests, or the step is over: it was handed over twice.
     2. Work one page.
-    3. Keep how far the task is and queue its next step, together.
+    3. Keep how far the task is.
     """
 
     background_tasks: BackgroundTasks
     recover: Recover
     cancel: Cancel
     purge: Purge
+    erase: EraseApplication
     clock: Clock
     journal: Journal
 
-    async def __call__(self, step: TaskStep) -> None:
-        """Work the step; safe to call again.
+    async def __call__(self, step: TaskStep) -> BackgroundTask | None:
+        """Work the step, and say how the task stands after it; safe to call again.
+
+        Returns:
+            None if there is no such task.
 
         Raises:
             Unavailable: A store or queue of ours is out of reach; calling again goes on where this ended.
@@ -117,21 +161,27 @@ class CarryOn:
         try:
             task = await self.background_tasks.get(step.org_id, step.task_id)
         except Unknown:
-            return
-        if task.status is not TaskStatus.RUNNING or task.step != step.step:  # (1)
-            return
+            return None
+        now = self.clock.now()
+        is_resting = task.due_at is not None and task.due_at > now
+        if task.status is not TaskStatus.RUNNING or task.step != step.step or is_resting:  # (1)
+            return task
         after = advanced(task, await self._worked(task), self.clock.now())  # (2)
-        if await self.background_tasks.advance(task, after):  # (3)
-            self._note(after)
+        if not await self.background_tasks.advance(task, after):  # (3)
+            return await self.background_tasks.get(step.org_id, step.task_id)
+        self._note(after)
+        return after
 
     async def _worked(self, task: BackgroundTask) -> Worked:
         match task.arguments:
-            case Recovery() as recovery:
-                return await self.recover(task, recovery)
+            case Recovery() | Replay() | BulkReplay() as wanted:
+                return await self.recover(task, wanted)
             case Cancellation() as cancellation:
                 return await self.cancel(task, cancellation)
             case Erasure():
                 return await self.purge(task)
+            case ApplicationErasure():
+                return await self.erase(task)
 
     def _note(self, task: BackgroundTask) -> None:
         event = "task.advanced" if task.status is TaskStatus.RUNNING else f"task.{task.status}"
@@ -145,3 +195,32 @@ class CarryOn:
             failed=task.failed,
             why=task.why,
         )
+
+
+@dataclass(frozen=True)
+class CancelTask:
+    """Stop a task. What its step has begun at this moment goes on; no other step follows."""
+
+    background_tasks: BackgroundTasks
+    clock: Clock
+    journal: Journal
+
+    async def __call__(self, org_id: str, task_id: str) -> BackgroundTask:
+        """Stop the task unless it has ended, and say how it stands.
+
+        Raises:
+            Unknown: The organization has no such task.
+            NotToBeCancelled: It erases an application.
+            Unavailable: The store is out of reach.
+        """
+        while True:
+            task = await self.background_tasks.get(org_id, task_id)
+            if task.status is not TaskStatus.RUNNING:
+                return task
+            if isinstance(task.arguments, ApplicationErasure):
+                raise NotToBeCancelled(task.id)
+            after = cancelled(task, self.clock.now())
+            # If it is no longer at this step, it has got a step further meanwhile.
+            if await self.background_tasks.advance(task, after):
+                self.journal.note("task.cancelled", app_id=task.app_id, task_id=task.id, task=task.name)
+                return after

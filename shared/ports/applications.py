@@ -69,6 +69,10 @@ class Applications(Protocol):
         """
         ...
 
+    async def erase(self, org_id: str, app_id: str) -> None:
+        """Remove all that is kept of an application, whether it was removed before or not."""
+        ...
+
     async def remove(self, org_id: str, app_id: str, *, at: datetime) -> None:
         """Take an application out of every read, and free its uid.
 

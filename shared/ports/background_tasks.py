@@ -1,4 +1,4 @@
-"""Background tasks, and the queue `tasks` that their steps travel in."""
+"""Background tasks, and the queue `tasks` that has their orchestrations started."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,9 +24,10 @@ class BackgroundTaskFilter:
 class BackgroundTasks(Protocol):
     """The background tasks of all organizations.
 
-    A task that runs has one step queued, which is a `shared.domain.work.TaskStep`. On one database both are
-    one write; on separate services the task is kept first and its step queued after it, and a task between
-    the two is among those that `stalled` finds after a while.
+    A new task's first step is queued, a `shared.domain.work.TaskStep`; whoever takes it out of the queue
+    starts the orchestration that takes this and all other steps. On one database both are one write; on
+    separate services the task is kept first and its step queued after it, and a task between the two is
+    among those that `stalled` finds after a while.
 
     A write is visible to the next read. An adapter that is out of reach raises `Unavailable`.
     `tests/contracts/test_background_tasks.py` holds every adapter to these sentences.
@@ -49,14 +50,17 @@ class BackgroundTasks(Protocol):
         ...
 
     async def advance(self, before: BackgroundTask, after: BackgroundTask) -> bool:
-        """Keep what a task has become, and queue its next step if it goes on running.
+        """Keep what a task has become.
 
         Returns:
-            False, with nothing changed or queued, if it does not run any more, or is not at the step that
+            False, with nothing changed, if it does not run any more, or is not at the step that
             `before` is at.
         """
         ...
 
     async def stalled(self, *, before: datetime, limit: int) -> Sequence[BackgroundTask]:
-        """Up to `limit` running tasks of any organization that have not advanced since an instant."""
+        """Up to `limit` running tasks of any organization that have not advanced since an instant.
+
+        One that rests is not among them, unless its next step was due before that.
+        """
         ...

@@ -93,6 +93,10 @@ class Endpoints(Protocol):
         """
         ...
 
+    async def erase(self, app_id: str) -> None:
+        """Remove all that is kept of an application's endpoints, those that were removed before too."""
+        ...
+
     async def disable(self, app_id: str, endpoint_id: str, *, at: datetime) -> bool:
         """Switch an endpoint off at an instant; say False if it was disabled or removed already."""
         ...

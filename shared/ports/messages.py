@@ -70,6 +70,10 @@ class Messages(Protocol):
         """Erase payloads by id or eventId, as `erase_payload` does; answer which of the keys there are."""
         ...
 
+    async def remove_several(self, app_id: str, ids: Collection[str]) -> None:
+        """Remove messages by id for good: their payloads, every attempt on them, and all places in lists."""
+        ...
+
     async def erase_payloads(self, *, expired_at: datetime, limit: int) -> int:
         """Erase up to `limit` payloads that had expired by an instant; say how many."""
         ...

@@ -17,6 +17,8 @@ attempts recorded   successful attempts in the database, over the time from the 
 post to 202,        latency of each message in milliseconds. In an open loop it counts from the instant the
 post to arrival     message was due, not from when a connection was free: all who had to wait for a stall of
                     the service count it.
+attempts, of a      over the time from when the task was asked for until it was finished. New messages are
+recovery            posted meanwhile, and before it, to say what it costs them.
 share of the floor  attempts recorded, over the mean of the floor's before and after the load.
 lost                deliveries of accepted messages that never arrived under the id of the 202, or that are
                     not recorded as a successful attempt. Any makes the exit status 1.

@@ -8,21 +8,23 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from tests.bench import generator, ledger
 from tests.bench import receiver as receiving
 from tests.bench.machine import pace_us
-from tests.bench.outcome import Measured, compared, percentiles
+from tests.bench.outcome import Measured, Percentiles, compared, percentiles
 from tests.bench.processes import Process, memory, running, watched
 from tests.bench.service import HOST, Service, floor, heliograph, wait_until
 
 NANOSECONDS = 1e9
 DRAINED_WITHIN = timedelta(seconds=120)
 ASKS_EVERY = timedelta(milliseconds=20)
+SINCE = timedelta(hours=1)
 # Not on a file system in memory, as /tmp may be: a commit has to reach a disk.
 DISK = Path("/var/tmp")  # noqa: S108
 
@@ -125,6 +127,42 @@ class Rig:
         if not wait_until(is_waiting, DRAINED_WITHIN, ASKS_EVERY):
             raise self.service.process.failed(f"has not attempted {count} messages in time")
 
+    def recovered(self, load: Load) -> "Recovered":
+        """Have all that `leave_waiting` left recovered while a load goes on.
+
+        Raises:
+            Failed: A process does not do its part.
+        """
+        first, service = self._posted, self.service
+        before, succeeded = self._tally(), ledger.recorded(service.database, ledger.SUCCEEDED)
+        missed = ledger.recorded(service.database, ledger.FAILED)
+        endpoints = service.get("/api/v1/app/down/endpoint")["data"]
+        assert isinstance(endpoints, list)
+        endpoint = f"/api/v1/app/down/endpoint/{endpoints[0]['id']}"
+        service.patch(endpoint, {"url": f"http://{HOST}:{self.receiver_port}/0"})
+        since = datetime.now(UTC) - SINCE
+        task = service.post(f"{endpoint}/recover", {"since": since.isoformat()})
+        report, _ = self._generate(_plan(load, service, "bench", first, seconds=load.seconds))
+
+        def progress() -> Mapping[str, Any]:
+            service.process.must_run()
+            return service.get(f"/api/v1/background-task/{task['id']}")
+
+        if not wait_until(lambda: progress()["status"] != "running", DRAINED_WITHIN, ASKS_EVERY):
+            raise service.process.failed(f"has not recovered {missed} messages in time")
+        self._wait_until_recorded(missed + report.accepted, before.arrived, succeeded)
+        outcome = compared(report, self._report(), ledger.endpoints_served(service.database), first)
+        ended = progress()["data"]
+        began_at, ended_at = (datetime.fromisoformat(ended[name]) for name in ("startedAt", "finishedAt"))
+        return Recovered(
+            missed=missed,
+            attempts=self._tally().arrived - before.arrived - report.accepted,
+            duplicates=self._tally().duplicates - before.duplicates,
+            duration=ended_at - began_at,
+            lost=outcome.lost,
+            delivery=percentiles(outcome.delivery_ms),
+        )
+
     def throttled(self, rates: Sequence[int], window: timedelta) -> Sequence[Sequence[int]]:
         """Post a fifth more than endpoints with rates may have, for longer than a window.
 
@@ -188,6 +226,22 @@ class Rig:
 
     def _report(self) -> receiving.Report:
         return msgspec.json.decode(_got(self.receiver_port, "/report"), type=receiving.Report)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What came of a recovery, and of the load beside it."""
+
+    missed: int
+    """Messages that there were to recover."""
+    attempts: int
+    """Of them, those that arrived."""
+    duplicates: int
+    duration: timedelta
+    lost: int
+    """Deliveries of the load."""
+    delivery: Percentiles
+    """Of the load, from the intended post to the arrival."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,12 +39,15 @@ class Service:
         Raises:
             Failed: The answer is no 2xx.
         """
-        status, answer = _request(self.port, "POST", path, self.token, body)
-        if status not in OK_STATUSES:
-            raise self.process.failed(f"answered {status} to POST {path}: {answer[:300]!r}")
-        made = json.loads(answer)
-        assert isinstance(made, dict)
-        return made
+        return self._asked("POST", path, body)
+
+    def patch(self, path: str, body: Mapping[str, object]) -> Mapping[str, object]:
+        """Change something through the API.
+
+        Raises:
+            Failed: The answer is no 2xx.
+        """
+        return self._asked("PATCH", path, body)
 
     def get(self, path: str) -> Mapping[str, object]:
         """Read something through the API.
@@ -52,12 +55,15 @@ class Service:
         Raises:
             Failed: The answer is no 2xx.
         """
-        status, answer = _request(self.port, "GET", path, self.token, None)
+        return self._asked("GET", path, None)
+
+    def _asked(self, method: str, path: str, body: Mapping[str, object] | None) -> Mapping[str, object]:
+        status, answer = _request(self.port, method, path, self.token, body)
         if status not in OK_STATUSES:
-            raise self.process.failed(f"answered {status} to GET {path}: {answer[:300]!r}")
-        found = json.loads(answer)
-        assert isinstance(found, dict)
-        return found
+            raise self.process.failed(f"answered {status} to {method} {path}: {answer[:300]!r}")
+        said = json.loads(answer)
+        assert isinstance(said, dict)
+        return said
 
     def application(self, uid: str, urls: Sequence[str]) -> None:
         """Make an application with one endpoint for each URL.

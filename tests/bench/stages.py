@@ -28,6 +28,9 @@ LIST_MS = 20
 SMALL_BACKLOG = 100
 # Two runs of one load differ by some percent on a quiet machine.
 SAME_COST_WITHIN = 1.15
+RECOVERED_A_SECOND = 500
+LIVE_RATE = 200
+LIVE_P99_WITHIN = 2
 THROTTLE_RATES = (1, 7, 50, 500)
 THROTTLE_WITHIN = 1.05
 THROTTLE_WINDOW = timedelta(seconds=10)
@@ -49,6 +52,8 @@ class Lengths:
     backlog_seconds: float = 15
     backlog: int = 100_000
     listed: int = 1_000_000
+    recovered: int = 10_000
+    live_seconds: float = 10
     starts: int = 3
 
 
@@ -59,6 +64,8 @@ QUICK = Lengths(
     backlog_seconds=5,
     backlog=2_000,
     listed=50_000,
+    recovered=2_000,
+    live_seconds=3,
     starts=1,
 )
 
@@ -222,6 +229,34 @@ class Bench:
         ]
         return Section(f"telemetry · {load}", rows, sum(one.lost for one in (first, second, third, fourth)))
 
+    def recover(self) -> Section:
+        """What was missed is sent again by a background task, beside new messages."""
+        count, load = self.lengths.recovered, replace(self.load, seconds=self.lengths.live_seconds)
+        load = replace(load, rate=LIVE_RATE)
+        with around_heliograph(load, RETRIES_WAIT) as rig:
+            _says(f"recover: {count:,} messages are missed, {load}")
+            rig.leave_waiting(count)
+            alone = rig.run(load)
+            _says(f"recover: {count:,} messages are recovered, {load}")
+            recovered = rig.recovered(load)
+        ratio = recovered.delivery.p99 / alone.delivery.p99
+        rows = [
+            table.at_least(
+                "attempts", recovered.attempts / recovered.duration.total_seconds(), RECOVERED_A_SECOND
+            ),
+            Row(
+                "messages that arrived",
+                f"{recovered.attempts:,} of {recovered.missed:,}, {recovered.duplicates} twice",
+                "each once",
+                recovered.attempts == recovered.missed and not recovered.duplicates,
+            ),
+            Row(f"new ones at {LIVE_RATE}/s, post to arrival, alone", table.spread(alone.delivery)),
+            Row("the same beside the recovery", table.spread(recovered.delivery)),
+            Row("its p99", f"{ratio:.2f} x", f"≤ {LIVE_P99_WITHIN} x", ratio <= LIVE_P99_WITHIN),
+            *table.losses(alone)[:1],
+        ]
+        return Section(f"recover · {load}", rows, alone.lost + recovered.lost)
+
     def own(self, load: Load, backlog: int) -> Section:
         """A load of the caller's own making; nothing is promised of it but that nothing is lost."""
         settings: Mapping[str, str] = {}
@@ -246,6 +281,7 @@ class Bench:
             "lists": self.lists,
             "throttle": self.throttle,
             "telemetry": self.telemetry,
+            "recover": self.recover,
         }
 
 

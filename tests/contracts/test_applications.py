@@ -242,3 +242,19 @@ async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
         await stores.applications.update(ORG, application.id, lambda unchanged: unchanged)
     with pytest.raises(Unavailable):
         await stores.applications.remove(ORG, application.id, at=NOON)
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+async def test_nothing_is_left_of_an_application_that_is_erased(stores: Stores, is_removed: bool) -> None:  # noqa: FBT001
+    gone, kept = an_application(uid="gone"), an_application(uid="kept")
+    for application in (gone, kept):
+        await stores.applications.add(application)
+    if is_removed:
+        await stores.applications.remove(gone.org_id, gone.id, at=NOON)
+    await stores.applications.erase(OTHER_ORG, kept.id)
+    await stores.applications.erase(gone.org_id, gone.id)
+    await stores.applications.erase(gone.org_id, gone.id)
+    with pytest.raises(Unknown):
+        await stores.applications.get(gone.org_id, gone.id)
+    await stores.applications.add(gone)
+    assert await stores.applications.get(gone.org_id, "kept") == kept

@@ -320,3 +320,18 @@ async def test_what_was_removed_is_not_watched(stores: Stores) -> None:
 
     for which in Watched:
         assert list(await stores.endpoints.watched(ACME.org_id, which, limit=9)) == []
+
+
+async def test_nothing_is_left_of_endpoints_that_are_erased(stores: Stores) -> None:
+    """Those that were removed before are told from lists of attempts no more, either."""
+    acme, other = an_application(), an_application()
+    live, removed, kept = an_endpoint(acme, uid="a"), an_endpoint(acme), an_endpoint(other)
+    for endpoint in (live, removed, kept):
+        await stores.endpoints.add(endpoint)
+    await stores.endpoints.remove(acme.id, removed.id, at=NOON)
+    await stores.endpoints.erase(acme.id)
+    await stores.endpoints.erase(acme.id)
+    assert list(await stores.endpoints.of_application(acme.id)) == []
+    for endpoint in (live, removed):
+        await stores.endpoints.add(endpoint)
+    assert list(await stores.endpoints.of_application(other.id)) == [kept]

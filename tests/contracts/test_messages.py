@@ -11,11 +11,13 @@ from shared.domain.errors import Unavailable, Unknown
 from shared.domain.message import Message
 from shared.domain.paging import Scan
 from shared.domain.work import DISPATCH_QUEUE, dispatch_from
+from shared.ports.attempts import AttemptFilter
+from shared.ports.destinations import AttemptedMessageFilter
 from shared.ports.messages import MessageFilter
 from tests.clock import NOON, MovedClock
 from tests.contracts.adapters import Stores
 from tests.contracts.scans import EVERYTHING, expected, on_one_store, scans
-from tests.makers import a_dispatch, a_message, an_application
+from tests.makers import a_dispatch, a_failed_attempt, a_message, an_application, an_attempt, an_endpoint
 
 ACME = an_application()
 OTHER = an_application()
@@ -246,6 +248,40 @@ async def test_the_payload_of_another_applications_message_cannot_be_erased(stor
             await stores.messages.erase_payload(ACME.id, key)
 
     assert await stores.messages.get(OTHER.id, message.id) == message
+
+
+async def test_messages_that_are_removed_leave_nothing(stores: Stores) -> None:
+    """No place in any list, no attempt and no payload, in the queue neither; others stay."""
+    endpoint = an_endpoint(ACME)
+    said = {"channels": frozenset({"eu"}), "tags": frozenset({"vip"})}
+    gone, kept = a_message(ACME, event_id="evt-1", **said), a_message(ACME, **said)
+    others = a_message(OTHER, **said)
+    await accepted(stores, gone, kept, others)
+    for message in (gone, kept, others):
+        await stores.outbox.record(an_attempt(message, endpoint), None, beside_others=False)
+        failed = a_failed_attempt(message, endpoint, number=0, next_attempt_at=None)
+        await stores.outbox.record(failed, None, beside_others=True)
+    await stores.messages.remove_several(ACME.id, [gone.id, others.id, "msg_none"])
+
+    for key in (gone.id, "evt-1"):
+        with pytest.raises(Unknown):
+            await stores.messages.get(ACME.id, key)
+    for only in (ANY, MessageFilter(channel="eu"), MessageFilter(tag="vip", channel="eu")):
+        assert [one.id for one in await stores.messages.scan(ACME.id, EVERYTHING, only)] == [kept.id]
+    assert await stores.messages.get(OTHER.id, others.id) == others
+    assert await stores.attempts.of_message(gone.id, EVERYTHING, AttemptFilter()) == []
+    for filtered in (AttemptFilter(), AttemptFilter(channel="eu"), AttemptFilter(tag="vip")):
+        found = await stores.attempts.of_endpoint(endpoint.id, EVERYTHING, filtered)
+        assert {attempt.message_id for attempt in found} == {kept.id, others.id}
+    for shown in (AttemptedMessageFilter(), AttemptedMessageFilter(channel="eu", tag="vip")):
+        rows = await stores.destinations.messages_at(ACME.id, endpoint.id, EVERYTHING, shown)
+        assert [row.message.id for row in rows] == [kept.id]
+    elsewhere = await stores.reborn()
+    taken = await elsewhere.consumer.receive(DISPATCH_QUEUE, limit=9, lease=MINUTE, patience=timedelta(0))
+    bodies = {work.message_id: work.payload for work in (dispatch_from(one.body) for one in taken)}
+    assert bodies[gone.id] is None
+    assert bodies[kept.id] == kept.payload
+    await elsewhere.close()
 
 
 async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:

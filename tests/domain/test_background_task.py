@@ -3,18 +3,24 @@
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from shared.domain import ids
 from shared.domain.background_task import (
+    CANCELLED,
+    ApplicationErasure,
     Arguments,
     BackgroundTask,
+    BulkReplay,
     Cancellation,
     Erasure,
     Recovery,
+    Replay,
     TaskStatus,
     Worked,
     advanced,
     attempt_id,
+    cancelled,
     restarted,
 )
 from tests.clock import NOON
@@ -27,8 +33,11 @@ LATER = NOON + timedelta(seconds=1)
     ("arguments", "name"),
     [
         (Recovery("ep_1", NOON, LATER), "endpoint.recover"),
+        (Replay("ep_1", NOON, LATER), "endpoint.replay"),
+        (BulkReplay("ep_1", NOON, LATER), "endpoint.bulk-replay"),
         (Cancellation("ep_1"), "endpoint.cancel-msgs"),
         (Erasure(), "application.purge_content"),
+        (ApplicationErasure(), "application.erase"),
     ],
 )
 def test_a_task_has_the_name_that_clients_know(arguments: Arguments, name: str) -> None:
@@ -50,6 +59,20 @@ def test_a_page_counts_when_it_is_worked_and_not_when_it_is_found() -> None:
     assert (task.cursor, task.done, task.failed, task.total) == ("msg_3", 2, 1, 5)
 
 
+def test_a_task_that_has_looked_through_much_and_found_nothing_goes_on_from_there() -> None:
+    task = advanced(a_task(page=("msg_3",)), Worked(scanned="msg_9"), LATER)
+    assert (task.status, task.page, task.cursor, task.done) == (TaskStatus.RUNNING, (), "msg_9", 1)
+    task = advanced(task, Worked(["msg_11"]), LATER)
+    assert (task.status, task.cursor) == (TaskStatus.RUNNING, "msg_11")
+    assert advanced(task, Worked(), LATER).status is TaskStatus.FINISHED
+
+
+def test_a_task_that_rests_is_not_finished_though_it_has_found_nothing() -> None:
+    task = advanced(a_task(), Worked(rest=timedelta(minutes=2)), LATER)
+    assert (task.status, task.due_at) == (TaskStatus.RUNNING, LATER + timedelta(minutes=2))
+    assert advanced(task, Worked(["msg_1"]), LATER).due_at is None
+
+
 def test_the_total_is_what_was_gone_through_at_the_end() -> None:
     """Of five that were missed, two arrived by themselves before their turn."""
     task = advanced(a_task(step=2, page=("msg_3",), done=2, total=5), Worked(), LATER)
@@ -67,11 +90,15 @@ def test_a_task_that_cannot_go_on_fails_and_says_why() -> None:
     assert (task.done, task.total) == (3, 5)
 
 
-def test_a_task_whose_step_was_lost_goes_on_with_the_same_page() -> None:
+def test_a_task_that_has_come_to_a_standstill_goes_on_with_the_same_page() -> None:
     task = a_task(step=2, page=("msg_3",), done=2)
-    again = restarted(task, LATER)
-    assert (again.step, again.updated_at) == (3, LATER)
-    assert (again.page, again.done, again.status) == (task.page, task.done, task.status)
+    assert restarted(task, LATER) == structs.replace(task, updated_at=LATER)
+
+
+def test_a_task_that_is_cancelled_has_failed_and_its_step_is_over() -> None:
+    task = cancelled(a_task(step=2, page=("msg_3",), done=2, total=5), LATER)
+    assert (task.status, task.why, task.finished_at) == (TaskStatus.FAILED, CANCELLED, LATER)
+    assert (task.step, task.page, task.done, task.total) == (3, (), 2, 5)
 
 
 def test_an_attempt_of_a_task_has_the_same_id_whenever_it_is_made() -> None:

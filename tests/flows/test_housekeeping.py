@@ -66,7 +66,7 @@ async def test_one_database_leaves_nothing_to_sweep(walk: Walk, application: App
 
 
 async def test_a_task_that_has_come_to_a_standstill_goes_on(walk: Walk, application: Application) -> None:
-    """Its step was lost between two services, or was put aside while the store was out of reach."""
+    """Its first step was lost between two services, or its orchestration failed for good."""
     message = await walk.posts(application)
     task = await walk.service.begin_task.purge(application)
     (lost,) = await walk.takes(TASKS_QUEUE)

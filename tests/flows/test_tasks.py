@@ -8,13 +8,14 @@ import pytest
 
 from shared.domain.application import Application
 from shared.domain.attempt import Status, Trigger
-from shared.domain.background_task import BackgroundTask, TaskStatus
+from shared.domain.background_task import CANCELLED, BackgroundTask, TaskStatus, Worked, advanced
 from shared.domain.endpoint import Endpoint
 from shared.domain.errors import EndpointDisabled, Unavailable, Unknown
 from shared.domain.message import Message
-from shared.domain.work import TASKS_QUEUE
+from shared.domain.work import TASKS_QUEUE, TaskStep
 from shared.flows.recover import ATTEMPTS_AT_ONCE
 from tests.flows.walk import Walk, answer
+from tests.makers import OTHER_ORG
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -159,15 +160,59 @@ async def test_a_page_that_is_worked_again_attempts_and_counts_nothing_again(
 async def test_a_step_that_is_handed_over_again_is_over(
     walk: Walk, application: Application, endpoint: Endpoint
 ) -> None:
-    """We died when the next step was queued, before this one was settled."""
+    """We died before it was known that it was done; whoever asks again hears how the task stands."""
     await missed(walk, application, 3)
     walk.receiver.comes_back()
     task = await recovery(walk, application)
-    (first,) = await walk.takes(TASKS_QUEUE)
-    await walk.does(replace(first, sequence=-1))  # done, but not settled
-    await walk.does(first)
-    assert len(await walk.takes(TASKS_QUEUE)) == 1
+    step = TaskStep(task.org_id, task.id, 0)
+    assert await walk.service.carry_on(step) == await walk.service.carry_on(step) == await now(walk, task)
     assert (await now(walk, task)).step == 1
+
+
+async def test_a_task_that_is_cancelled_goes_no_further(
+    walk: Walk, application: Application, endpoint: Endpoint
+) -> None:
+    """Of 110 messages, a page was attempted; the rest keep their retries."""
+    await missed(walk, application, 110)
+    walk.receiver.comes_back()
+    task = await recovery(walk, application)
+    for _ in range(2):
+        (step,) = await walk.takes(TASKS_QUEUE)
+        await walk.does(step)
+    walk.clock.move(SECOND)
+    cancelled = await walk.service.cancel_task(task.org_id, task.id)
+    assert (cancelled.status, cancelled.why, cancelled.done) == (TaskStatus.FAILED, CANCELLED, 100)
+    assert (cancelled.finished_at, cancelled.page) == (walk.clock.now(), ())
+    await walk.works()
+    assert len(walk.receiver.got) == 100
+    assert await now(walk, task) == cancelled
+    assert len(walk.journal.of("task.cancelled")) == 1
+    await walk.passes(HOUR)
+    assert len(walk.receiver.got) == 110
+
+
+async def test_a_step_whose_task_is_cancelled_meanwhile_brings_it_no_further(
+    walk: Walk, application: Application, endpoint: Endpoint
+) -> None:
+    await missed(walk, application, 3)
+    task = await recovery(walk, application)
+    before = await now(walk, task)
+    cancelled = await walk.service.cancel_task(task.org_id, task.id)
+    after = advanced(before, Worked(["msg_1"]), walk.clock.now())
+    assert not await walk.service.background_tasks.advance(before, after)
+    assert await now(walk, task) == cancelled
+
+
+async def test_a_task_that_has_ended_stays_as_it_is_when_it_is_cancelled(
+    walk: Walk, application: Application
+) -> None:
+    task = await walk.service.begin_task.purge(application)
+    await walk.works()
+    ended = await now(walk, task)
+    walk.clock.move(SECOND)
+    assert await walk.service.cancel_task(task.org_id, task.id) == ended
+    with pytest.raises(Unknown):
+        await walk.service.cancel_task(OTHER_ORG, task.id)
 
 
 async def test_a_recovery_goes_on_after_a_restart(

@@ -17,6 +17,7 @@ from typing import Any
 from shared.config import Settings
 from shared.domain.application import Application, NewApplication
 from shared.domain.attempt import Attempt
+from shared.domain.background_task import TaskStatus
 from shared.domain.endpoint import Endpoint, NewEndpoint
 from shared.domain.errors import Unavailable
 from shared.domain.message import Message, NewMessage
@@ -27,9 +28,11 @@ from shared.domain.work import (
     RETRY_QUEUE,
     TASKS_QUEUE,
     Resend,
+    TaskStep,
     again_from,
     dispatch_from,
     step_from,
+    to_body,
 )
 from shared.ports.attempts import AttemptFilter
 from shared.ports.journal import Fact
@@ -201,7 +204,7 @@ class Walk:
             if delivery.queue == DISPATCH_QUEUE:
                 await self.service.deliver(dispatch_from(delivery.body), delivery_count=count)
             elif delivery.queue == TASKS_QUEUE:
-                await self.service.carry_on(step_from(delivery.body))
+                await self._steps(step_from(delivery.body))
             elif isinstance(work := again_from(delivery.body), Resend):
                 await self.service.attempt_by_hand(work)
             else:
@@ -210,6 +213,13 @@ class Walk:
             await self.service.consumer.abandon(delivery)
         else:
             await self.service.consumer.complete(delivery)
+
+    async def _steps(self, step: TaskStep) -> None:
+        """Take one step of a task, and have the next one follow as the task's orchestration does."""
+        task = await self.service.carry_on(step)
+        if task is not None and task.status is TaskStatus.RUNNING:
+            following = TaskStep(task.org_id, task.id, task.step)
+            await self.service.queue.send(TASKS_QUEUE, to_body(following), due_at=task.due_at)
 
     async def attempts(self, message: Message) -> list[Attempt]:
         """The attempts on a message, the first one first."""

@@ -12,6 +12,7 @@ from azure.functions.timer import TimerRequest
 
 import function_app
 from infra.local import registrations
+from infra.local.durable.management import binding
 from shared import wiring
 from shared.domain.application import Application
 from shared.domain.work import EVENTS_QUEUE
@@ -19,7 +20,8 @@ from shared.ports.queue import DeadLetter
 from tests.flows.walk import Walk, answer
 from tests.makers import ORG
 
-REGISTERED = registrations.read(function_app.app, {})
+NOWHERE = binding("http://127.0.0.1:1/")
+REGISTERED = registrations.read(function_app.app, {}).with_client(NOWHERE)
 QUEUES = {function.name: function for function in REGISTERED.queues}
 TIMERS = {function.name: function for function in REGISTERED.timers}
 

@@ -247,6 +247,8 @@ def test_every_function_of_this_program_is_driven() -> None:
         "0 * * * * *": ["sweep"],
         "0 */5 * * * *": ["retention"],
         "15 * * * * *": ["gauges"],
+        "orchestration": ["background_task"],
+        "activity": ["task_step"],
     }
 
 

@@ -60,7 +60,9 @@ BODIES: Mapping[str, Any] = {
     "v1.endpoint.create": {"url": NOBODY},
     "v1.endpoint.patch": {"description": "Invoices"},
     "v1.endpoint.patch-headers": {"headers": {"X-Api-Key": None}},
+    "v1.endpoint.bulk-replay": {"since": "2099-01-01T00:00:00Z"},
     "v1.endpoint.recover": {"since": "2099-01-01T00:00:00Z"},
+    "v1.endpoint.replay-missing": {"since": "2099-01-01T00:00:00Z"},
     "v1.endpoint.send-example": {"eventType": "invoice.paid"},
     "v1.endpoint.set-headers": {"headers": {"X-Api-Key": "k"}},
     "v1.endpoint.upsert": {"url": NOBODY},
@@ -97,6 +99,7 @@ async def stock(service: Running) -> Mapping[str, str]:
     message = await svix.message.create(app.id, MessageIn(event_type=event_type.name, payload={}))
     other = await svix.application.create(ApplicationIn(name="Else"))
     task = await svix.message.expunge_all_contents(other.id)
+    leaving = await svix.application.create(ApplicationIn(name="Leaving"))
     attempts = await eventually(
         lambda: svix.message_attempt.list_by_msg(app.id, message.id), until=lambda seen: seen.data
     )
@@ -108,6 +111,7 @@ async def stock(service: Running) -> Mapping[str, str]:
         "event_type_name": event_type.name,
         "msg_id": message.id,
         "task_id": task.id,
+        "leaving_app_id": leaving.id,
     }
 
 
@@ -123,6 +127,8 @@ def _known(operation: Described, stock: Mapping[str, str]) -> dict[str, str]:
     """The path to something that there is."""
     if "/operational-webhook/" in operation.path:
         stock = {"endpoint_id": stock["operational_endpoint_id"]}
+    elif operation.path.endswith("/erase"):
+        stock = {"app_id": stock["leaving_app_id"]}
     return {name: key for name, key in stock.items() if f"{{{name}}}" in operation.path}
 
 

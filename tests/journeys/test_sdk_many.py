@@ -8,7 +8,9 @@ from typing import Any
 import aiohttp
 import pytest
 from svix.api import (
+    ApplicationIn,
     BackgroundTaskListOptions,
+    EndpointIn,
     EndpointOut,
     MessageAttemptListByEndpointOptions,
     MessageGetOptions,
@@ -18,7 +20,16 @@ from svix.api import (
     RecoverIn,
     SvixAsync,
 )
-from svix.models import BackgroundTaskOut, BackgroundTaskStatus, BackgroundTaskType, BulkExpungeContentsIn
+from svix.models import (
+    BackgroundTaskOut,
+    BackgroundTaskStatus,
+    BackgroundTaskType,
+    BulkExpungeContentsIn,
+    BulkReplayIn,
+    MessageStatus,
+    ReplayIn,
+    StatusCodeClass,
+)
 
 from tests.journeys.running import Running, eventually
 from tests.receivers import Receiver
@@ -59,11 +70,11 @@ async def test_an_outage_is_made_up_for_by_one_call(
 async def test_a_recovery_goes_on_where_a_kill_has_ended_it(
     service: Running, svix: SvixAsync, receiver: Receiver, endpoint: EndpointOut
 ) -> None:
-    """Killed three times in the middle, it attempts each message once all the same."""
+    """Killed five times in the middle, it attempts each message once all the same."""
     missed = await outage(svix, receiver, MISSED)
     receiver.answers_with(204, delay=timedelta(milliseconds=20))
     began = await svix.endpoint.recover("acme", endpoint.id, RecoverIn(since=missed[0].timestamp))
-    for arrived in (40, 110, 180):
+    for arrived in (20, 70, 120, 170, 220):
         await receiver.got(MISSED + arrived)
         await service.killed()
         await service.starts()
@@ -72,6 +83,34 @@ async def test_a_recovery_goes_on_where_a_kill_has_ended_it(
     assert task.status == BackgroundTaskStatus.FINISHED
     assert (task.data["total"], task.data["done"], task.data["failed"]) == (MISSED, MISSED, 0)
     assert await manual_attempts(svix) == Counter(message.id for message in missed)
+
+
+async def test_what_was_never_sent_is_sent_and_what_was_is_sent_again(
+    svix: SvixAsync, receiver: Receiver
+) -> None:
+    await svix.application.create(ApplicationIn(name="Acme", uid="acme"))
+    early = await post(svix, "early")
+    endpoint = await svix.endpoint.create("acme", EndpointIn(url=receiver.url, uid="here"))
+    late = await post(svix, "late")
+    await receiver.got(1)
+
+    began = await svix.endpoint.replay_missing("acme", endpoint.id, ReplayIn(since=early.timestamp))
+    assert began.task == BackgroundTaskType.ENDPOINT_REPLAY
+    task = await ended(svix, began.id)
+    assert (task.status, task.data["messagesSent"]) == (BackgroundTaskStatus.FINISHED, 1)
+    assert [one.header("webhook-id") for one in await receiver.got(2)] == [late.id, early.id]
+
+    wanted = BulkReplayIn(
+        since=early.timestamp,
+        event_types=["order.paid"],
+        status=MessageStatus.SUCCESS,
+        status_code_class=StatusCodeClass.CODE2XX,
+    )
+    began = await svix.endpoint.bulk_replay("acme", endpoint.id, wanted)
+    assert began.task == BackgroundTaskType.ENDPOINT_BULK_REPLAY
+    task = await ended(svix, began.id)
+    assert (task.status, task.data["messagesSent"]) == (BackgroundTaskStatus.FINISHED, 2)
+    assert {one.header("webhook-id") for one in (await receiver.got(4))[2:]} == {late.id, early.id}
 
 
 async def test_retries_are_called_off(

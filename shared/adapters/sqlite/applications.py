@@ -72,6 +72,12 @@ class SqliteApplications:
 
         return await self._readers.run(look)
 
+    async def erase(self, org_id: str, app_id: str) -> None:
+        def erase(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM application WHERE org_id = ? AND id = ?", (org_id, app_id))
+
+        await self._writer.run(erase)
+
     async def remove(self, org_id: str, app_id: str, *, at: datetime) -> None:
         def update(connection: sqlite3.Connection) -> None:
             done = connection.execute(

@@ -43,6 +43,12 @@ TELL_END = (
 SETTLE = f"UPDATE attempt SET standing = CASE id WHEN ? THEN ? END {_TOGETHER}"
 _STANDINGS = f"({Status.SUCCESS:d}, {Status.FAIL:d}, {Status.SENDING:d})"
 
+_PLACE = "endpoint_id = ? AND channel = ? AND tag = ? AND event_type = ?"
+_REMOVE_STANDING = (
+    f"DELETE FROM standing_label WHERE {_PLACE} AND standing IN {_STANDINGS} AND message_id = ?"
+)
+_REMOVE_LABEL = f"DELETE FROM attempt_label WHERE {_PLACE} AND status = ? AND code_class = ? AND id = ?"
+
 _FACETS = ("event_type", "status", "code_class")
 _BY_ENDPOINT = Ranges("attempt INDEXED BY attempt_endpoint", ("endpoint_id",), _FACETS, "id", "message_id")
 _BY_LABEL = Ranges("attempt_label", ("endpoint_id", "channel", "tag"), _FACETS, "id", "message_id")
@@ -154,12 +160,19 @@ def settle(connection: sqlite3.Connection, message_id: str, endpoint_id: str) ->
     connection.execute(SETTLE, (newest.id, standing, message_id, endpoint_id))
     for label in labels(newest):
         place = (endpoint_id, *label, newest.event_type)
-        connection.execute(
-            "DELETE FROM standing_label WHERE endpoint_id = ? AND channel = ? AND tag = ? AND event_type = ?"
-            f" AND standing IN {_STANDINGS} AND message_id = ?",
-            (*place, message_id),
-        )
+        connection.execute(_REMOVE_STANDING, (*place, message_id))
         STANDING_LABEL.insert(connection, (*place, standing, message_id, newest.id))
+
+
+def remove_all(connection: sqlite3.Connection, message_id: str) -> None:
+    """Remove every attempt on a message, with its places in lists."""
+    for attempt in _found(connection, f"{_SELECT} WHERE t.message_id = ?", (message_id,)):
+        facets = (attempt.status, code_class(attempt.response_status_code))
+        for label in labels(attempt):
+            place = (attempt.endpoint_id, *label, attempt.event_type)
+            connection.execute(_REMOVE_LABEL, (*place, *facets, attempt.id))
+            connection.execute(_REMOVE_STANDING, (*place, message_id))
+    connection.execute("DELETE FROM attempt WHERE message_id = ?", (message_id,))
 
 
 def newest_at_endpoints(connection: sqlite3.Connection, message_id: str) -> Sequence[Attempt]:

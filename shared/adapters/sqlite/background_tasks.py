@@ -1,4 +1,4 @@
-"""Background tasks on SQLite: a task and its next step are one transaction."""
+"""Background tasks on SQLite: a new task and its first step are one transaction."""
 
 # ruff: noqa: S608 - statements are put together from names of ours; what callers say travels as parameters
 
@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from shared.adapters.sqlite import columns
-from shared.adapters.sqlite.line import Entry
 from shared.adapters.sqlite.lines import Lines
 from shared.adapters.sqlite.readers import Readers
 from shared.adapters.sqlite.writer import Operation, Writer
@@ -23,13 +22,13 @@ from shared.ports.clock import Clock
 
 _COLUMNS = (
     "org_id, id, app_id, name, arguments, asked_at, updated_at, status, step, page, done, failed, total,"
-    " why, finished_at"
+    " why, finished_at, scanned, due_at"
 )
-_PLACES = ", ".join(f"?{n}" for n in range(1, 16))
+_PLACES = ", ".join(f"?{n}" for n in range(1, 18))
 _INSERT = f"INSERT INTO background_task ({_COLUMNS}) VALUES ({_PLACES})"
 _ADVANCE = (
     f"UPDATE background_task SET ({_COLUMNS}) = ({_PLACES})"
-    f" WHERE org_id = ?1 AND id = ?2 AND status = '{TaskStatus.RUNNING}' AND step = ?16"
+    f" WHERE org_id = ?1 AND id = ?2 AND status = '{TaskStatus.RUNNING}' AND step = ?18"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM background_task"
 
@@ -47,7 +46,15 @@ class SqliteBackgroundTasks:
         self._clock = clock
 
     async def begin(self, task: BackgroundTask) -> None:
-        await self._write(_INSERT, _row(task), task)
+        step = to_body(TaskStep(task.org_id, task.id, task.step))
+        entry = self._lines.of(TASKS_QUEUE).enter(step, at=self._clock.now())
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(_INSERT, _row(task))
+            table, row = entry.row
+            table.insert(connection, row)
+
+        await entry.written_by(self._writer, Operation(write))
 
     async def get(self, org_id: str, task_id: str) -> BackgroundTask:
         found = await self._read(f"{_SELECT} WHERE org_id = ? AND id = ?", (org_id, task_id))
@@ -68,36 +75,18 @@ class SqliteBackgroundTasks:
         return await self._read(sql, (org_id, *parameters))
 
     async def advance(self, before: BackgroundTask, after: BackgroundTask) -> bool:
-        return await self._write(_ADVANCE, (*_row(after), before.step), after)
+        row = (*_row(after), before.step)
+
+        def write(connection: sqlite3.Connection) -> bool:
+            return bool(connection.execute(_ADVANCE, row).rowcount)
+
+        return await self._writer.submit(Operation(write))
 
     async def stalled(self, *, before: datetime, limit: int) -> Sequence[BackgroundTask]:
         sql = (
-            f"{_SELECT} WHERE status = '{TaskStatus.RUNNING}' AND updated_at < ?"
-            f" ORDER BY updated_at LIMIT {limit:d}"
+            f"{_SELECT} WHERE status = '{TaskStatus.RUNNING}' AND due_at < ? ORDER BY due_at LIMIT {limit:d}"
         )
         return await self._read(sql, (columns.micros(before),))
-
-    async def _write(self, sql: str, row: columns.Row, task: BackgroundTask) -> bool:
-        """Write a task and, while it runs, its next step; say whether there was something to write to."""
-        entry = self._next_step(task) if task.status is TaskStatus.RUNNING else None
-
-        def write(connection: sqlite3.Connection) -> bool | None:
-            if not connection.execute(sql, row).rowcount:
-                return False
-            if entry is not None:
-                table, step = entry.row
-                table.insert(connection, step)
-            return None
-
-        operation = Operation(write)
-        writing = (
-            self._writer.submit(operation) if entry is None else entry.written_by(self._writer, operation)
-        )
-        return await writing is None
-
-    def _next_step(self, task: BackgroundTask) -> Entry:
-        body = to_body(TaskStep(task.org_id, task.id, task.step))
-        return self._lines.of(TASKS_QUEUE).enter(body, at=self._clock.now())
 
     async def _read(self, sql: str, parameters: columns.Row) -> Sequence[BackgroundTask]:
         def look(connection: sqlite3.Connection) -> Sequence[BackgroundTask]:
@@ -123,6 +112,8 @@ def _row(task: BackgroundTask) -> columns.Row:
         task.total,
         task.why,
         columns.micros_or_none(task.finished_at),
+        task.scanned,
+        columns.micros(task.due_at or task.updated_at),
     )
 
 
@@ -142,4 +133,6 @@ def _task(row: tuple[Any, ...]) -> BackgroundTask:
         total=row[12],
         why=row[13],
         finished_at=columns.instant_or_none(row[14]),
+        scanned=row[15],
+        due_at=None if row[16] == row[6] else columns.instant(row[16]),
     )

@@ -90,6 +90,9 @@ class SqliteEndpoints:
         if not await self._change(sql, (columns.micros(at), app_id, endpoint_id)):
             raise Unknown("endpoint", endpoint_id)
 
+    async def erase(self, app_id: str) -> None:
+        await self._change("DELETE FROM endpoint WHERE app_id = ?", (app_id,))
+
     async def disable(self, app_id: str, endpoint_id: str, *, at: datetime) -> bool:
         off = "disabled = 1, updated_at = ?1, switched_off_at = ?1"
         sql = f"UPDATE endpoint SET {off} {_LIVE_ONE} AND NOT disabled"

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from shared.adapters.sqlite import columns
-from shared.adapters.sqlite.labels import label_of
+from shared.adapters.sqlite import attempts, columns
+from shared.adapters.sqlite.labels import label_of, labels
 from shared.adapters.sqlite.merge import Ranges, one_moment
 from shared.adapters.sqlite.readers import Readers
 from shared.adapters.sqlite.writer import Writer
@@ -26,6 +26,9 @@ _BARE = f"SELECT {_COLUMNS}, NULL, NULL FROM message m"
 _WITH_PAYLOAD = (
     f"SELECT {_COLUMNS}, c.payload, c.content_type FROM message m"
     " LEFT JOIN content c ON c.seq = m.content AND c.expires_at > ?"
+)
+_REMOVE_LABEL = (
+    "DELETE FROM message_label WHERE app_id = ? AND channel = ? AND tag = ? AND event_type = ? AND id = ?"
 )
 _BY_TYPE = Ranges("message INDEXED BY message_type", ("app_id",), ("event_type",), "id", "id")
 _BY_LABEL = Ranges("message_label", ("app_id", "channel", "tag"), ("event_type",), "id", "id")
@@ -90,6 +93,17 @@ class SqliteMessages:
             return [key for key in keys if _erase(connection, app_id, key)]
 
         return await self._writer.run(erase)
+
+    async def remove_several(self, app_id: str, ids: Collection[str]) -> None:
+        def remove(connection: sqlite3.Connection) -> None:
+            for message in read(connection, app_id, ids, payloads_at=None):
+                attempts.remove_all(connection, message.id)
+                _erase(connection, app_id, message.id)
+                for label in labels(message):
+                    connection.execute(_REMOVE_LABEL, (app_id, *label, message.event_type, message.id))
+                connection.execute("DELETE FROM message WHERE app_id = ? AND id = ?", (app_id, message.id))
+
+        await self._writer.run(remove)
 
     async def erase_payloads(self, *, expired_at: datetime, limit: int) -> int:
         def erase(connection: sqlite3.Connection) -> int:

@@ -143,10 +143,10 @@ CREATE TABLE background_task (
     org_id TEXT NOT NULL, id TEXT NOT NULL, app_id TEXT NOT NULL, name TEXT NOT NULL, arguments TEXT NOT NULL,
     asked_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, status TEXT NOT NULL, step INTEGER NOT NULL,
     page TEXT NOT NULL, done INTEGER NOT NULL, failed INTEGER NOT NULL, total INTEGER, why TEXT,
-    finished_at INTEGER,
+    finished_at INTEGER, scanned TEXT, due_at INTEGER NOT NULL,
     PRIMARY KEY (org_id, id)
 ) WITHOUT ROWID;
-CREATE INDEX background_task_running ON background_task (updated_at) WHERE status = 'running';
+CREATE INDEX background_task_running ON background_task (due_at) WHERE status = 'running';
 
 CREATE TABLE pulse (one INTEGER PRIMARY KEY CHECK (one = 1), beats INTEGER NOT NULL);
 INSERT INTO pulse VALUES (1, 0);

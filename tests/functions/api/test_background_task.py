@@ -40,6 +40,19 @@ async def test_a_task_shows_how_far_it_is(api: Client, acme: str, walk: Walk) ->
     assert done["data"] == {**progress, **ended}
 
 
+async def test_a_task_is_cancelled(api: Client, acme: str, walk: Walk) -> None:
+    task_id = await begun(api)
+    walk.clock.move(timedelta(seconds=1))
+    answer = await api.post(f"{TASKS}/{task_id}/cancel")
+    assert (answer.status, answer.json["status"]) == (200, "failed")
+    assert answer.json["data"]["why"] == "it was cancelled"
+    assert answer.json["data"]["finishedAt"] == "2026-11-24T12:00:01Z"
+    await walk.passes(timedelta(seconds=1))
+    assert (await api.post(f"{TASKS}/{task_id}/cancel")).json == answer.json
+    assert (await api.get(f"{TASKS}/{task_id}")).json == answer.json
+    assert (await api.post(f"{TASKS}/qtask_none/cancel")).status == 404
+
+
 async def test_tasks_are_listed_page_by_page(api: Client, acme: str) -> None:
     ids = sorted([await begun(api) for _ in range(3)])
     first = (await api.get(f"{TASKS}?limit=2")).json

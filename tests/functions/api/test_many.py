@@ -246,3 +246,19 @@ async def test_a_precheck_of_what_could_not_be_sent_is_refused(
 ) -> None:
     refused = await api.post(PRECHECK, body)
     assert (refused.status, refused.loc) == (422, loc)
+
+
+async def test_an_application_is_erased(api: Client, failed: str, walk: Walk) -> None:
+    app_id = (await api.get(APP)).json["id"]
+    portal = Client(portal_token(walk.service.settings, app_id))
+    assert (await portal.post(f"{APP}/erase")).status == 403
+    began = await api.post(f"{APP}/erase")
+    assert (began.status, began.json["task"]) == (202, "application.erase")
+    await walk.works()
+    assert (await api.get(APP)).status == (await api.post(f"{APP}/erase")).status == 404
+    refused = await api.post(f"/api/v1/background-task/{began.json['id']}/cancel")
+    assert (refused.status, refused.json["code"]) == (400, "not_to_be_cancelled")
+    await walk.passes(timedelta(minutes=2))
+    done = (await api.get(f"/api/v1/background-task/{began.json['id']}")).json
+    assert (done["status"], done["data"]["messagesErased"], done["data"]["appId"]) == ("finished", 1, app_id)
+    assert (await api.get("/api/v1/background-task")).json["data"] == []

@@ -14,7 +14,9 @@ from functions.api.table import OPERATIONS
 from tests.functions.api.client import Client
 
 WITHOUT_A_METHOD = {
+    "v1.application.erase",
     "v1.authentication.whoami",
+    "v1.background-task.cancel",
     "v1.diagnostics.get",
     "v1.endpoint.cancel-messages",
     "v1.event-type.export-openapi",
@@ -32,6 +34,7 @@ WITHOUT_A_METHOD = {
 OUR_OWN_SHAPES = {
     "AilingEndpointOut",
     "AilingEndpointsOut",
+    "ApplicationEraseOut",
     "CancelMessagesOut",
     "DeploymentDiagnosticsOut",
     "DiagnosticsOut",
@@ -47,6 +50,7 @@ OUR_OWN_SHAPES = {
     "OrganizationSettingsOut",
     "OrganizationSettingsPatch",
     "QueueDiagnosticsOut",
+    "ReplayPreviewOut",
     "RetryScheduleInOut",
     "StandingReason",
     "StationKind",

@@ -84,8 +84,13 @@ async def old_lists(ask: Plain) -> None:
 
 async def many(ask: Plain) -> None:
     await ask("POST /app/acme/endpoint/pair/cancel-msgs")
-    await ask("POST /app/acme/msg/expunge-all-contents")
+    await ask("POST /app/acme/endpoint/pair/replay-missing", {"since": "2099-01-01T00:00:00Z"})
+    await ask("POST /app/acme/endpoint/pair/bulk-replay", {"since": "2099-01-01T00:00:00Z", "dryRun": True})
+    purge = await ask("POST /app/acme/msg/expunge-all-contents")
+    await ask(f"POST /background-task/{purge.body['id']}/cancel")
     await ask("POST /app/acme/msg/bulk-expunge", {"ids": ["one", "none"]})
+    await ask("POST /app", {"name": "Leaver", "uid": "leaver"})
+    await ask("POST /app/leaver/erase")
 
 
 async def operations(ask: Plain) -> None:

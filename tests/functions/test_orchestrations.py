@@ -1,0 +1,188 @@
+"""Background tasks under the orchestrator, in the embedded host's drivers and under a clock moved by hand."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from azure.functions.servicebus import ServiceBusMessage
+
+import function_app
+from functions.orchestrations import PAUSES, STEPS_OF_ONE_HISTORY
+from infra.local import registrations
+from infra.local.durable.driver import Durable, close_client
+from infra.local.durable.surroundings import Surroundings
+from shared import wiring
+from shared.domain.background_task import BackgroundTask, TaskStatus, Worked, advanced
+from shared.domain.errors import Unavailable
+from shared.domain.work import TASKS_QUEUE, TaskStep, to_body
+from shared.ports.background_tasks import BackgroundTasks
+from shared.ports.orchestrations import Instance
+from tests.flows.walk import Walk
+from tests.makers import a_task
+
+
+@dataclass
+class Steps:
+    """In place of `CarryOn`: takes so many steps with a task, and fails as often as told."""
+
+    background_tasks: BackgroundTasks
+    until: int
+    failures: int = 0
+    taken: int = 0
+
+    async def __call__(self, step: TaskStep) -> BackgroundTask | None:
+        """See `CarryOn`.
+
+        Raises:
+            Unavailable: It is to fail.
+        """
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable("the store", "is out of reach")
+        task = await self.background_tasks.get(step.org_id, step.task_id)
+        self.taken += 1
+        page = [f"msg_{step.step}"] if step.step + 1 < self.until else []
+        after = advanced(task, Worked(page), task.updated_at)
+        await self.background_tasks.advance(task, after)
+        return after
+
+
+@dataclass
+class Host:
+    """The part of the embedded host that drives durable functions, on the service of a walk."""
+
+    walk: Walk
+    durable: Durable
+
+    async def starts(self, task: BackgroundTask) -> None:
+        """Hand the queue message of a task to the trigger."""
+        (function,) = [one for one in self.durable.registered.queues if one.queue == TASKS_QUEUE]
+        message = ServiceBusMessage(
+            body=to_body(TaskStep(task.org_id, task.id, 0)),
+            message_id="1",
+            application_properties={},
+            user_properties={},
+        )
+        await function.call(message=message)
+
+    async def now(self, task: BackgroundTask) -> BackgroundTask:
+        """How a task is doing."""
+        return await self.walk.service.background_tasks.get(task.org_id, task.id)
+
+    async def instance(self, task: BackgroundTask) -> Instance:
+        """How its orchestration is doing."""
+        found = await self.walk.service.orchestrations.get(task.id)
+        assert found is not None
+        return found
+
+    async def rests(self, task: BackgroundTask, times: int) -> None:
+        """Wait until its orchestration has set so many timers."""
+        while sum('"EventType":10' in row for row in await self.history(task)) < times:
+            await self.walk.service.store.check()
+
+    async def history(self, task: BackgroundTask) -> Sequence[str]:
+        """The rows of its orchestration's history."""
+        return await self.walk.service.orchestrations.history(task.id)
+
+    async def ends(self, task: BackgroundTask) -> None:
+        """Wait for the end of an orchestration."""
+        while not (await self.instance(task)).status.is_final:
+            await self.walk.service.store.check()
+
+
+@pytest.fixture
+async def host(tmp_path: Path) -> AsyncIterator[Host]:
+    walk = Walk.on(tmp_path)
+    wiring.install(walk.service)
+    parts = walk.service
+    around = Surroundings(parts.orchestrations, walk.clock, parts.dice, walk.journal)
+    durable = Durable.on(registrations.read(function_app.app, {}), parts.consumer, around)
+    running = [asyncio.create_task(driver.run()) for driver in durable.drivers]
+    yield Host(walk, durable)
+    for task in running:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    await asyncio.gather(*(driver.release() for driver in durable.drivers))
+    await close_client()
+    wiring.install(None)
+    await parts.close()
+
+
+async def stepping(host: Host, *, until: int, failures: int = 0) -> tuple[BackgroundTask, Steps]:
+    """A task that is worked by `Steps`."""
+    task = a_task()
+    steps = Steps(host.walk.service.background_tasks, until, failures)
+    await steps.background_tasks.begin(task)
+    wiring.install(replace(host.walk.service, carry_on=steps))  # type: ignore[arg-type]
+    return task, steps
+
+
+async def test_a_task_is_worked_to_its_end_by_the_orchestration_of_its_name(host: Host) -> None:
+    application = await host.walk.has_application(uid="acme")
+    message = await host.walk.accepts(application)
+    task = await host.walk.service.begin_task.purge(application)
+    host.walk.clock.move(timedelta(seconds=1))
+
+    await host.starts(task)
+    await host.ends(task)
+
+    assert (await host.now(task)).status is TaskStatus.FINISHED
+    assert (await host.walk.service.messages.get(application.id, message.id)).payload is None
+    instance = await host.instance(task)
+    assert instance.custom_status == instance.output
+    assert json.loads(instance.output or "") == {"status": "finished", "step": 2, "done": 1, "failed": 0}
+
+
+async def test_histories_stay_short_however_many_steps_a_task_has(host: Host) -> None:
+    task, steps = await stepping(host, until=2 * STEPS_OF_ONE_HISTORY + 5)
+    await host.starts(task)
+    await host.ends(task)
+    assert steps.taken == 2 * STEPS_OF_ONE_HISTORY + 5
+    assert sum('"EventType":4' in row for row in await host.history(task)) == 5
+
+
+async def test_starting_a_task_again_works_nothing_again(host: Host) -> None:
+    """Its queue message was handed over again, while it ran and after it had ended."""
+    task, steps = await stepping(host, until=3, failures=1)
+    await host.starts(task)
+    await host.starts(task)
+    await host.rests(task, 1)
+    host.walk.clock.move(PAUSES[0])
+    await host.ends(task)
+    ended = await host.now(task)
+    wiring.install(host.walk.service)
+    await host.starts(task)
+    await host.ends(task)
+    assert (steps.taken, await host.now(task)) == (3, ended)
+
+
+async def test_a_failure_of_ours_is_waited_out(host: Host) -> None:
+    task, steps = await stepping(host, until=2, failures=len(PAUSES))
+    await host.starts(task)
+    for number, pause in enumerate(PAUSES, start=1):
+        await host.rests(task, number)
+        assert steps.taken == 0
+        host.walk.clock.move(pause)
+    await host.ends(task)
+    assert (steps.taken, (await host.now(task)).status) == (2, TaskStatus.FINISHED)
+
+
+async def test_a_task_whose_orchestration_has_failed_is_begun_again_by_the_sweep(host: Host) -> None:
+    task, _ = await stepping(host, until=2, failures=len(PAUSES) + 1)
+    await host.starts(task)
+    for number, pause in enumerate(PAUSES, start=1):
+        await host.rests(task, number)
+        host.walk.clock.move(pause)
+    await host.ends(task)
+    host.walk.clock.move(timedelta(hours=1))
+    assert (await host.now(task)).status is TaskStatus.RUNNING
+    assert await host.walk.service.sweep() == 1
+    await host.starts(task)
+    await host.ends(task)
+    assert (await host.now(task)).status is TaskStatus.FINISHED
