@@ -16,7 +16,8 @@ SETUP = PYTHON="$(PYTHON)" sh infra/local/setup.sh "$(VENV)"
 
 # Three files, so that nobody installs what they do not use: Azure deploys requirements.txt, `make run` adds the
 # embedded host, `make test` and `make check` add their tools. The two smaller ones take the versions of the largest.
-PIN = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+# Extras stay in the pins, because pip takes `x[extra]` for another package than a pinned `x`.
+PIN = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras \
 	--custom-compile-command 'make requirements'
 COMPILE = $(PIN) pyproject.toml
 COMPILE_ALL = $(COMPILE) --extra local --group dev --output-file requirements-dev.txt $(UPGRADE) \
