@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+import threading
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 DEFAULT_ORGANIZATION = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
 
+JOURNAL_THREAD = "journal"
+"""Alive after the service has been closed, it hangs in writing its last lines."""
+
 FAULT = 1
 WRONG_USE = 2
 """Exit status when something must be changed before a start can succeed; the last line says what."""
@@ -26,8 +30,15 @@ def main() -> None:
     """Run the command that `sys.argv` names, and exit with its status."""
     if sys.argv[1:] == ["serve"]:
         # Nothing to parse; building the parser would make every start a tenth of a second longer.
-        sys.exit(serve())
+        _leave(serve())
     _commands()()
+
+
+def _leave(status: int) -> None:
+    """End the process, without the interpreter's own end if that would wait for a log that nobody reads."""
+    if any(thread.daemon and thread.name == JOURNAL_THREAD for thread in threading.enumerate()):
+        os._exit(status)
+    sys.exit(status)
 
 
 def serve() -> int:

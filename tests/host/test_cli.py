@@ -8,7 +8,7 @@ import socket
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -251,22 +251,6 @@ async def test_an_impatient_signal_ends_the_waiting(database: str) -> None:
         second.close()
     assert process.returncode == 0
     assert '"event":"host.stopped","broke_off":true}' in err.decode()
-
-
-async def test_a_log_that_nobody_reads_does_not_keep_it_from_ending(database: str) -> None:
-    await heliograph("token", DATABASE=database)  # makes the secrets, which serving would tell about
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    with suppress(BlockingIOError):
-        while True:
-            os.write(writing, bytes(4096))
-    os.set_blocking(writing, True)
-    async with serving(stderr=writing, DATABASE=database, PORT="0") as process:
-        await _banner(process)
-        process.terminate()
-        assert await process.wait() == 0
-    os.close(reading)
-    os.close(writing)
 
 
 def _free_port() -> int:
