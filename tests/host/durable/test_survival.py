@@ -142,5 +142,8 @@ def test_a_process_that_is_killed_again_and_again_comes_to_the_end(tmp_path: Pat
 
     children = range(owner.CHILDREN)
     expected = [{"doubled": 2 * child, "parent": owner.INSTANCE} for child in children]
-    assert json.loads(lines[-1]) == expected
-    assert {int(line) for line in lines[:-1]} == {2 * child for child in children}
+    # A process may come to the end before the signal reaches it, and then the next one says the same.
+    outputs = [json.loads(line) for line in lines if line.startswith("[")]
+    assert outputs
+    assert all(output == expected for output in outputs)
+    assert {int(line) for line in lines if not line.startswith("[")} == {2 * child for child in children}
