@@ -156,9 +156,11 @@ async def test_trap_27_failing_is_told_of_the_fourth_attempt_recovered_of_a_late
     await api.put("/api/v1/organization/settings", {"retrySchedule": [1] * 5})
     walk.receiver.first.extend([answer(500)] * failures)
     await post(api, walk)
-    for _ in range(9):
+    for _ in range(6):
         await walk.passes(timedelta(seconds=2))
     bodies = [json.loads(sent.body) for sent in walk.receiver.sent if sent.url == news]
+    # That the endpoint was made may be told, too, if the news was set up before that was looked at.
+    bodies = [body for body in bodies if body["type"] != "endpoint.created"]
     assert [body["type"] for body in bodies] == told
     assert [body["data"]["msgEventId"] for body in bodies] == ["e"] * len(told)
 
