@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 
 import pytest
 from msgspec import structs
@@ -40,7 +41,7 @@ async def erased(walk: Walk, application: Application) -> BackgroundTask:
 
 def rows(walk: Walk) -> str:
     """Every row of every table but those of Durable Functions' and of work that is done."""
-    with sqlite3.connect(walk.service.settings.database) as connection:
+    with closing(sqlite3.connect(walk.service.settings.database)) as connection:
         tables = [
             name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
         ]
