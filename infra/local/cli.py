@@ -56,7 +56,7 @@ def serve() -> int:
     say(f"Heliograph {_version()} is starting with the database {settings.database} …")
     # Half a second of imports, which only this command needs, and none of them before the first word.
     from infra.local import host  # noqa: PLC0415
-    from infra.local.registrations import Undrivable  # noqa: PLC0415
+    from infra.local.errors import Undrivable  # noqa: PLC0415
     from infra.local.server import CannotListen  # noqa: PLC0415
     from shared.domain.errors import HeliographError  # noqa: PLC0415
 

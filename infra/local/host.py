@@ -1,9 +1,9 @@
 """Runs the function app on this machine, from the first import to the last message.
 
 Start
-1. Read the registrations; whatever cannot be driven stops the start.
-2. Open the store.
-3. Take the address, and serve.
+1. Open the store.
+2. Take the address, and serve: what is accepted is stored and queued, and waits.
+3. Read the registrations, which imports as much again; whatever cannot be driven stops the service.
 4. Drive the queue functions, the timer functions and the durable functions.
 
 Stop, on SIGTERM or SIGINT, within ten seconds
@@ -15,6 +15,7 @@ Stop, on SIGTERM or SIGINT, within ten seconds
 
 import asyncio
 import gc
+import importlib
 import logging
 import resource
 import signal
@@ -22,22 +23,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import Protocol
 
 import uvloop
 
-import function_app
 from functions.http import asgi
-from infra.local import registrations
-from infra.local.durable.driver import Durable, close_client
-from infra.local.durable.surroundings import Surroundings
 from infra.local.lines import LibraryLog, facts_of
 from infra.local.metrics import Metrics
-from infra.local.pump import Pump
-from infra.local.registrations import Registrations
 from infra.local.server import CONNECTIONS_AT_ONCE, HttpServer, listen
-from infra.local.timers import FileRuns, Timer
 from shared.config import Settings
 from shared.ports.journal import Journal
 from shared.wiring import Service, compose, install
@@ -57,6 +50,10 @@ OPEN_FILES = 65_536
 YOUNG_OBJECTS = 20_000
 """More than what is in flight under full load, so that the collector does not follow each message about. With
 Python's own 700 it took a twelfth of the processor's time; what waits for it is a few megabytes at most."""
+
+
+FUNCTIONS = "infra.local.drivers"
+"""Imported in a thread, for it brings in everything that the triggers other than HTTP need."""
 
 
 class Driver(Protocol):
@@ -97,33 +94,45 @@ def run(settings: Settings, env: Mapping[str, str], announce: Callable[[int], No
 async def _run(settings: Settings, env: Mapping[str, str], announce: Callable[[int], None]) -> bool:
     stops = _Stops()
     # 1.
-    registered = registrations.read(function_app.app, env)
-    # 2.
     parts = compose(settings)
     install(parts)
     try:
         _log_into(parts.journal)
-        files = _allow_many_connections()
-        # 3. and 4.
-        listener = listen(settings.host, settings.port)
-        # The other half is for receivers: a delivery must not fail because producers have taken all.
-        app = Metrics(asgi, parts)
-        server = HttpServer(app, listener, connections=min(CONNECTIONS_AT_ONCE, files // 2))
-        drivers: list[Driver] = [server, *_drivers(registered, parts, settings.database)]
-        running = [asyncio.create_task(driver.run()) for driver in drivers]
-        ready = asyncio.create_task(server.ready.wait())
-        await asyncio.wait([ready, *running], return_when=asyncio.FIRST_COMPLETED)
         _take_turns_often()
+        # 2.
+        server, port = _server(settings, parts)
+        serving = asyncio.create_task(server.run())
+        ready = asyncio.create_task(server.ready.wait())
+        await asyncio.wait([ready, serving], return_when=asyncio.FIRST_COMPLETED)
+        announce(port)
+        # 3.
+        functions = await asyncio.to_thread(importlib.import_module, FUNCTIONS)
+        others: Sequence[Driver] = functions.drivers(parts, env, settings.database)
+        # 4.
+        drivers = [server, *others]
+        running = [serving, *(asyncio.create_task(driver.run()) for driver in others)]
         _collect_garbage_seldom()
-        announce(listener.getsockname()[1])
         parts.journal.note("host.started", functions=len(drivers))
         is_told = await _first_of(stops.first, running, parts.journal)
         await _stop(drivers, running, stops.second, parts.journal)
+        await functions.close_client()
     finally:
         # 8.
-        await close_client()
         await parts.close()
     return is_told
+
+
+def _server(settings: Settings, parts: Service) -> tuple[HttpServer, int]:
+    """The server of the API, and the port that it has taken.
+
+    Raises:
+        CannotListen: The address cannot be had.
+    """
+    files = _allow_many_connections()
+    listener = listen(settings.host, settings.port)
+    # The other half is for receivers: a delivery must not fail because producers have taken all.
+    server = HttpServer(Metrics(asgi, parts), listener, connections=min(CONNECTIONS_AT_ONCE, files // 2))
+    return server, listener.getsockname()[1]
 
 
 class _Stops:
@@ -143,20 +152,6 @@ class _Stops:
         self.second.set()
         for number in STOP_SIGNALS:
             self._loop.remove_signal_handler(number)
-
-
-def _drivers(registered: Registrations, parts: Service, database: Path) -> Sequence[Driver]:
-    runs = FileRuns(database.with_name(f"{database.name}.timers"))
-    durable: Sequence[Driver] = ()
-    if registered.is_durable:
-        around = Surroundings(parts.orchestrations, parts.clock, parts.dice, parts.journal)
-        driven = Durable.on(registered, parts.consumer, around)
-        registered, durable = driven.registered, driven.drivers
-    return [
-        *durable,
-        *(Pump(function, parts.consumer, parts.clock, parts.journal) for function in registered.queues),
-        *(Timer(function, runs, parts.clock, parts.journal) for function in registered.timers),
-    ]
 
 
 async def _first_of(stop: asyncio.Event, running: Sequence[asyncio.Task[None]], journal: Journal) -> bool:

@@ -18,6 +18,8 @@ from azure.functions.decorators.http import HttpTrigger
 from azure.functions.decorators.servicebus import ServiceBusQueueTrigger
 from azure.functions.decorators.timer import TimerTrigger
 
+from infra.local.errors import Undrivable
+
 Call: TypeAlias = Callable[..., Awaitable[object]]
 
 ORCHESTRATION_TRIGGER = "orchestrationTrigger"
@@ -28,22 +30,6 @@ CATCH_ALL_ROUTE = "/{*route}"
 """The route of an ASGI app's function: everything."""
 
 _SETTING = re.compile("%([^%]+)%")
-
-
-@dataclass(eq=False)
-class Undrivable(Exception):
-    """A registered function cannot be driven by this host.
-
-    Attributes:
-        function: Its name.
-        why: What is in the way, and what to do about it.
-    """
-
-    function: str
-    why: str
-
-    def __str__(self) -> str:
-        return f"the function {self.function!r} cannot be run here: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from infra.local import host, registrations
-from infra.local.durable.driver import close_client
+from infra.local.drivers import close_client, drivers_of
 from tests.flows.walk import Walk
 from tests.host.durable.functions import Clients, Effects, app
 from tests.host.fakes import KeptLines, fails
@@ -42,7 +42,7 @@ async def test_a_signal_is_no_fault() -> None:
 async def test_durable_functions_are_driven_beside_the_others(tmp_path: Path) -> None:
     """From a queue's message to the end of the orchestration that its function starts with the client."""
     walk, effects, clients = Walk.on(tmp_path), Effects(), Clients()
-    drivers = host._drivers(registrations.read(app(effects, clients), {}), walk.service, tmp_path / "db")
+    drivers = drivers_of(registrations.read(app(effects, clients), {}), walk.service, tmp_path / "db")
     running = [asyncio.create_task(driver.run()) for driver in drivers]
     await walk.service.queue.send("asks", b"")
     await clients.came.wait()

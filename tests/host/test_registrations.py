@@ -8,6 +8,7 @@ import pytest
 
 import function_app
 from infra.local.durable.management import binding
+from infra.local.errors import Undrivable
 from infra.local.registrations import (
     ActivityFunction,
     HttpFunction,
@@ -15,7 +16,6 @@ from infra.local.registrations import (
     QueueFunction,
     Registrations,
     TimerFunction,
-    Undrivable,
     read,
 )
 
