@@ -89,8 +89,9 @@ def _stepped(context: df.DurableOrchestrationContext, step: Mapping[str, object]
 
 @blueprint.function_name(TASK_STEP)
 @blueprint.activity_trigger(input_name="step")
-async def task_step(step: dict[str, object]) -> dict[str, object]:
-    """Work one page of a task and say how far it is."""
+async def task_step(step: object) -> dict[str, object]:
+    """Work one page of a task, a `TaskStep`, and say how far it is."""
+    # Azure's worker refuses `dict[str, object]` for an annotation, and with it the whole app.
     task = await service().carry_on(msgspec.convert(step, TaskStep))
     if task is None:
         return {"status": TaskStatus.FAILED, "why": "there is no such task"}
