@@ -42,11 +42,12 @@ def drivers_of(
     runs = FileRuns(database.with_name(f"{database.name}.timers"))
     durable: Sequence[HttpServer | Pump] = ()
     if registered.is_durable:
-        around = Surroundings(parts.orchestrations, parts.clock, parts.dice, parts.journal)
-        driven = Durable.on(registered, parts.consumer, around)
+        histories = parts.store.histories()
+        around = Surroundings(histories.orchestrations, parts.clock, parts.dice, parts.journal)
+        driven = Durable.on(registered, histories.consumer, around)
         registered, durable = driven.registered, driven.drivers
     return [
         *durable,
-        *(Pump(function, parts.consumer, parts.clock, parts.journal) for function in registered.queues),
+        *(Pump(function, parts.store.consumer, parts.clock, parts.journal) for function in registered.queues),
         *(Timer(function, runs, parts.clock, parts.journal) for function in registered.timers),
     ]

@@ -320,7 +320,7 @@ async def test_a_dispatch_that_two_calls_carried_at_once_is_retried_once(
     (delivery,) = await walk.takes(DISPATCH_QUEUE)
     for _ in range(2):
         await walk.service.deliver(dispatch_from(delivery.body), delivery_count=1)
-    await walk.service.consumer.complete(delivery)
+    await walk.service.store.consumer.complete(delivery)
 
     for _ in range(3):
         await walk.passes(timedelta(hours=1))

@@ -70,7 +70,7 @@ async def test_a_task_that_has_come_to_a_standstill_goes_on(walk: Walk, applicat
     message = await walk.posts(application)
     task = await walk.service.begin_task.purge(application)
     (lost,) = await walk.takes(TASKS_QUEUE)
-    await walk.service.consumer.complete(lost)
+    await walk.service.store.consumer.complete(lost)
 
     walk.clock.move(STALLED_AFTER)
     assert await walk.service.sweep() == 0

@@ -194,7 +194,7 @@ class Walk:
 
     async def takes(self, queue: str) -> list[Delivery]:
         """Take what is due."""
-        consumer = self.service.consumer
+        consumer = self.service.store.consumer
         return list(await consumer.receive(queue, limit=100, lease=LEASE, patience=timedelta(0)))
 
     async def does(self, delivery: Delivery) -> None:
@@ -210,9 +210,9 @@ class Walk:
             else:
                 await self.service.reattempt(work, delivery_count=count)
         except Unavailable:
-            await self.service.consumer.abandon(delivery)
+            await self.service.store.consumer.abandon(delivery)
         else:
-            await self.service.consumer.complete(delivery)
+            await self.service.store.consumer.complete(delivery)
 
     async def _steps(self, step: TaskStep) -> None:
         """Take one step of a task, and have the next one follow as the task's orchestration does."""

@@ -76,7 +76,7 @@ class Host:
 
     async def instance(self, task: BackgroundTask) -> Instance:
         """How its orchestration is doing."""
-        found = await self.walk.service.orchestrations.get(task.id)
+        found = await self.walk.service.store.histories().orchestrations.get(task.id)
         assert found is not None
         return found
 
@@ -87,7 +87,7 @@ class Host:
 
     async def history(self, task: BackgroundTask) -> Sequence[str]:
         """The rows of its orchestration's history."""
-        return await self.walk.service.orchestrations.history(task.id)
+        return await self.walk.service.store.histories().orchestrations.history(task.id)
 
     async def ends(self, task: BackgroundTask) -> None:
         """Wait for the end of an orchestration."""
@@ -100,8 +100,8 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
     walk = Walk.on(tmp_path)
     wiring.install(walk.service)
     parts = walk.service
-    around = Surroundings(parts.orchestrations, walk.clock, parts.dice, walk.journal)
-    durable = Durable.on(registrations.read(function_app.app, {}), parts.consumer, around)
+    around = Surroundings(parts.store.histories().orchestrations, walk.clock, parts.dice, walk.journal)
+    durable = Durable.on(registrations.read(function_app.app, {}), parts.store.consumer, around)
     running = [asyncio.create_task(driver.run()) for driver in durable.drivers]
     yield Host(walk, durable)
     for task in running:

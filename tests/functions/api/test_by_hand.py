@@ -94,7 +94,7 @@ async def test_work_that_was_given_up_is_done_after_all(
     api: Client, posted: str, acme: str, walk: Walk
 ) -> None:
     (delivery,) = await walk.takes(DISPATCH_QUEUE)
-    await walk.service.consumer.bury(delivery, reason="the store was out of reach ten times")
+    await walk.service.store.consumer.bury(delivery, reason="the store was out of reach ten times")
     await walk.works()
     assert walk.receiver.got == []
 

@@ -28,7 +28,7 @@ async def queued(walk: Walk) -> list[Delivery]:
     """What waits to be delivered."""
     lease = timedelta(minutes=1)
     return list(
-        await walk.service.consumer.receive(DISPATCH_QUEUE, limit=99, lease=lease, patience=timedelta())
+        await walk.service.store.consumer.receive(DISPATCH_QUEUE, limit=99, lease=lease, patience=timedelta())
     )
 
 

@@ -4,6 +4,7 @@
 with `compose` and put it in place with `install`; so do tests.
 """
 
+import asyncio
 import os
 import sys
 from collections.abc import Mapping
@@ -14,8 +15,6 @@ from typing import TYPE_CHECKING
 
 from shared.adapters.outbound.http_sender import HttpSender
 from shared.adapters.sealing import AesSecrets
-from shared.adapters.sqlite.orchestrations import SqliteOrchestrations
-from shared.adapters.sqlite.store import SqliteStore
 from shared.adapters.system import SystemClock, SystemDice
 from shared.adapters.telemetry.application_insights import ApplicationInsights
 from shared.adapters.telemetry.lines import JsonLines
@@ -58,10 +57,10 @@ from shared.ports.endpoints import Endpoints
 from shared.ports.event_types import EventTypes
 from shared.ports.journal import Journal
 from shared.ports.messages import Messages
-from shared.ports.orchestrations import Orchestrations
 from shared.ports.organizations import Organizations
-from shared.ports.queue import Consumer, Queue
+from shared.ports.queue import Queue
 from shared.ports.sender import Sender
+from shared.wiring.storage import Storage, on_sqlite
 
 if TYPE_CHECKING:
     from shared.adapters.telemetry.ingestion import Ingestion
@@ -90,9 +89,7 @@ class Service:
     background_tasks: BackgroundTasks
     answers: Answers
     queue: Queue
-    consumer: Consumer
     policies: Policies
-    orchestrations: Orchestrations
     directory: Directory
     catalogue: Catalogue
     import_event_types: ImportEventTypes
@@ -114,19 +111,18 @@ class Service:
     retention: Retention
     measure: Measure
     tally: Tally
-    store: SqliteStore
+    store: Storage
     sender: Sender
 
     async def check(self) -> Mapping[str, bool]:
         """Whether each part does its work."""
-        try:
-            await self.store.check()
-        except Unavailable:
-            is_well = False
-        else:
-            is_well = True
-        # The queue lies in the store's file, and the cache in this process.
-        return {"database": is_well, "queue": is_well, "cache": True}
+        names = ("database", "queue")
+        told = await asyncio.gather(self.store.check(), self.store.check_queue(), return_exceptions=True)
+        for wrong in told:
+            if wrong is not None and not isinstance(wrong, Unavailable):
+                raise wrong
+        # The cache lies in this process.
+        return {**{name: wrong is None for name, wrong in zip(names, told, strict=True)}, "cache": True}
 
     async def close(self) -> None:
         """Give everything back: what is being written is written, connections are closed."""
@@ -154,7 +150,7 @@ def compose(
     tally = Tally()
     journal = journal or _journal(settings, clock, tally)
     sender = sender or HttpSender(user_agent=f"Heliograph/{VERSION}", allow=settings.allow_subnets)
-    store = SqliteStore.open(settings.database, clock)
+    store = on_sqlite(settings, clock)
     secrets = AesSecrets(settings.encryption_key)
     policies = Policies(_policy(settings), store.organizations, store.event_types)
     directory = Directory(policies, store.applications, store.endpoints, secrets, clock)
@@ -196,9 +192,7 @@ def compose(
         background_tasks=store.background_tasks,
         answers=store.answers,
         queue=store.queue,
-        consumer=store.queue,
         policies=policies,
-        orchestrations=SqliteOrchestrations(store.writer, store.readers, store.lines, clock),
         directory=directory,
         catalogue=catalogue,
         import_event_types=ImportEventTypes(catalogue, event_types),

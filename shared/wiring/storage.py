@@ -1,0 +1,96 @@
+"""Where a process keeps everything: one SQLite file, or Azure's services."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from shared.adapters.sqlite.orchestrations import SqliteOrchestrations
+from shared.adapters.sqlite.store import SqliteStore
+from shared.config import Settings
+from shared.ports.answers import Answers
+from shared.ports.applications import Applications
+from shared.ports.attempts import Attempts
+from shared.ports.background_tasks import BackgroundTasks
+from shared.ports.clock import Clock
+from shared.ports.destinations import Destinations
+from shared.ports.endpoints import Endpoints
+from shared.ports.event_types import EventTypes
+from shared.ports.messages import Messages
+from shared.ports.orchestrations import Orchestrations
+from shared.ports.organizations import Organizations
+from shared.ports.outbox import Outbox
+from shared.ports.queue import Consumer, Queue
+from shared.ports.throttles import Throttles
+
+Act = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """What the embedded host keeps of orchestrations. Azure's own host has a place of its own for it.
+
+    Attributes:
+        consumer: Of the queues in which orchestrations and activities are woken.
+    """
+
+    orchestrations: Orchestrations
+    consumer: Consumer
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Every store and every queue of a process.
+
+    Attributes:
+        consumer: Of the queues that the function app's triggers name, for a host that drives them itself.
+        histories: Opens what the embedded host keeps of orchestrations; Azure's host never asks.
+        check: Writes and reads a little; raises `Unavailable` if the store is out of reach.
+        check_queue: The same of the queues.
+        close: Write what is waiting, refuse what comes after.
+    """
+
+    organizations: Organizations
+    applications: Applications
+    event_types: EventTypes
+    endpoints: Endpoints
+    messages: Messages
+    attempts: Attempts
+    destinations: Destinations
+    background_tasks: BackgroundTasks
+    answers: Answers
+    outbox: Outbox
+    throttles: Throttles
+    queue: Queue
+    consumer: Consumer
+    histories: Callable[[], Histories]
+    check: Act
+    check_queue: Act
+    close: Act
+
+
+def on_sqlite(settings: Settings, clock: Clock) -> Storage:
+    """Everything in one file.
+
+    Raises:
+        CannotOpen: It cannot be created, read or written, or another process has it.
+    """
+    store = SqliteStore.open(settings.database, clock)
+    orchestrations = SqliteOrchestrations(store.writer, store.readers, store.lines, clock)
+    return Storage(
+        organizations=store.organizations,
+        applications=store.applications,
+        event_types=store.event_types,
+        endpoints=store.endpoints,
+        messages=store.messages,
+        attempts=store.attempts,
+        destinations=store.destinations,
+        background_tasks=store.background_tasks,
+        answers=store.answers,
+        outbox=store.outbox,
+        throttles=store.throttles,
+        queue=store.queue,
+        consumer=store.queue,
+        histories=lambda: Histories(orchestrations, store.queue),
+        check=store.check,
+        check_queue=store.check,
+        close=store.close,
+    )
