@@ -69,8 +69,9 @@ class TimelineEndpointOut(msgspec.Struct, kw_only=True, rename="camel"):
             message. `left_out`: there was none, and as things are now there will be none.
         why: Judged by endpoint and message as they are now. What keeps the message away: `disabled`,
             `event_type`, `channels`, `created_later`, `payload_gone`, `removed`. Why it may wait: `not_due`,
-            `rate`, or `changed_later`: the endpoint may not have wanted it when it was due. How it was given
-            up: `exhausted`, `refused`, `unwanted`, `removed`, `payload_gone`, `canceled`, or `by_hand`: only
+            `rate`, `circuit`: the endpoint fails every time, and now and then one message is let through, or
+            `changed_later`: the endpoint may not have wanted it when it was due. How it was given up:
+            `exhausted`, `refused`, `unwanted`, `removed`, `payload_gone`, `canceled`, or `by_hand`: only
             attempts by hand were made.
         next_attempt: When the message is attempted again; null if it is not.
         attempts: How many there were.

@@ -13,6 +13,7 @@ from functions.api.answers import Answer, send_answer
 from infra.local.server import Asgi
 from shared.domain.counts import DURATION_BOUNDS_MS, Counts
 from shared.domain.errors import Unavailable
+from shared.domain.health import Circuit
 from shared.flows.gauges import Gauges
 from shared.wiring import Service
 
@@ -94,6 +95,11 @@ def _measured(gauges: Gauges) -> Iterator[str]:
         "Enabled endpoints whose messages are given up.",
         gauges.endpoints.failing,
     )
+    yield from _head(
+        "endpoint_circuits", "gauge", "Endpoints that new messages wait for, as this process sees it."
+    )
+    for circuit in (Circuit.OPEN, Circuit.HALF_OPEN):
+        yield f'{PREFIX}_endpoint_circuits{{circuit="{circuit}"}} {gauges.circuits(circuit)}'
     seconds = gauges.store_latency / _SECOND
     yield from _one("store_latency_seconds", "gauge", "A small write and a small read, just now.", seconds)
 

@@ -1,13 +1,13 @@
 """The timeline of a message: its stations in order of time, and how it stands at each endpoint.
 
 It is put together of what is kept: the message, its attempts, and the endpoints as they are now. What is kept
-nowhere is not told: that a turn under a rate is waited for, that a resend was asked for and not made yet, and
-what an endpoint was like before it was changed. So the reasons for which there was no attempt are those of
-the present, and `StandingReason.CHANGED_LATER` says that they may have been others then.
+nowhere is not told: that a turn under a rate or a failing endpoint is waited for, that a resend was asked for
+and not made yet, and what an endpoint was like before it was changed. So the reasons for which there was no
+attempt are those of the present, and `StandingReason.CHANGED_LATER` says that they may have been others then.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -76,6 +76,8 @@ class StandingReason(StrEnum):
     """The endpoint was, than the message was due: it may not have wanted the message then."""
     RATE = "rate"
     """The endpoint or the application has one: the message may wait for its turn."""
+    CIRCUIT = "circuit"
+    """The endpoint fails every time: new messages wait until one that is let through has arrived."""
     NOT_DUE = "not_due"
     """The producer wants it delivered later."""
     PAYLOAD_GONE = "payload_gone"
@@ -178,6 +180,8 @@ def timeline(
     attempts: Sequence[Attempt],
     endpoints: Sequence[Endpoint],
     now: datetime,
+    *,
+    paused: Collection[str] = (),
 ) -> Timeline:
     """Put the timeline of a message together.
 
@@ -187,6 +191,7 @@ def timeline(
         attempts: On it, in order of id.
         endpoints: Every live one of the application, in order of id.
         now: UTC.
+        paused: Ids of the endpoints whose circuit is not closed.
     """
     chains: defaultdict[str, list[Attempt]] = defaultdict(list)
     for attempt in attempts[:ATTEMPTS_MAX]:
@@ -194,7 +199,11 @@ def timeline(
     live = {endpoint.id: endpoint for endpoint in endpoints}
     standings = [
         *(_attempted(message, chains[key], live.get(key)) for key in sorted(chains)),
-        *(_unattempted(application, message, one, now) for one in endpoints if one.id not in chains),
+        *(
+            _unattempted(application, message, one, now, is_paused=one.id in paused)
+            for one in endpoints
+            if one.id not in chains
+        ),
     ]
     stations = [*_of_message(message, now), *(one for chain in chains.values() for one in _of_chain(chain))]
     return Timeline(
@@ -254,7 +263,9 @@ def _attempted(message: Message, chain: Sequence[Attempt], endpoint: Endpoint | 
     )
 
 
-def _unattempted(application: Application, message: Message, endpoint: Endpoint, now: datetime) -> AtEndpoint:
+def _unattempted(
+    application: Application, message: Message, endpoint: Endpoint, now: datetime, *, is_paused: bool
+) -> AtEndpoint:
     due_at = message.deliver_at or message.created_at
     against = _in_the_way(message, endpoint)
     if endpoint.created_at > due_at:
@@ -262,6 +273,7 @@ def _unattempted(application: Application, message: Message, endpoint: Endpoint,
     doubts = {
         StandingReason.CHANGED_LATER: endpoint.updated_at > due_at,
         StandingReason.RATE: (endpoint.throttle_rate or application.throttle_rate) is not None,
+        StandingReason.CIRCUIT: is_paused,
         StandingReason.NOT_DUE: due_at > now,
     }
     return AtEndpoint(

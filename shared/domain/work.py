@@ -55,6 +55,7 @@ class Retry(msgspec.Struct, frozen=True, tag_field="kind", tag="retry"):
         forced: The endpoint is to get it whatever it filters by.
         turn: Under the rate of the endpoint or application, if it waits for one.
         rests: How often it has found the receiver too busy.
+        pauses: How often it has found the endpoint's circuit open; first attempts alone wait for that.
     """
 
     org_id: str
@@ -65,6 +66,7 @@ class Retry(msgspec.Struct, frozen=True, tag_field="kind", tag="retry"):
     forced: bool = False
     turn: Turn | None = None
     rests: int = 0
+    pauses: int = 0
     schema: int = SCHEMA
 
 

@@ -16,6 +16,7 @@ from shared.domain.throttle import Turn
 from shared.domain.trace import Span, Trace, trace_of
 from shared.domain.verdict import Answer, Verdict, judge
 from shared.domain.work import Resend, Retry
+from shared.flows.circuits import Circuits
 from shared.flows.directory import Directory, Target
 from shared.flows.operational import OperationalWebhooks
 from shared.ports.clock import Clock
@@ -50,6 +51,7 @@ class Parcel(msgspec.Struct, frozen=True):
         beside_others: There are attempts on it at the endpoint, though this may be the first automatic one.
         turn: Under a rate, that it has waited for.
         rests: How often it has found the receiver too busy.
+        pauses: How often it has found the endpoint's circuit open.
         trace: As in `Message`.
     """
 
@@ -66,6 +68,7 @@ class Parcel(msgspec.Struct, frozen=True):
     beside_others: bool = False
     turn: Turn | None = None
     rests: int = 0
+    pauses: int = 0
     trace: str | None = None
 
 
@@ -80,7 +83,8 @@ class MakeAttempt:
     3. Send. Whatever happens on the wire becomes an `Answer`, never an exception.
     4. Let the domain judge the answer and say when to try again.
     5. Keep the attempt and queue its retry, together.
-    6. Draw the consequences for the endpoint: disabled, failing, well again. Tell the organization.
+    6. Draw the consequences for the endpoint: its circuit, disabled, failing, well again. Tell the
+       organization.
     """
 
     sender: Sender
@@ -91,6 +95,7 @@ class MakeAttempt:
     dice: Dice
     journal: Journal
     operational: OperationalWebhooks
+    circuits: Circuits
 
     async def __call__(self, parcel: Parcel) -> Verdict:
         """Make the attempt; say what followed from the answer.
@@ -157,6 +162,9 @@ class MakeAttempt:
     ) -> None:
         endpoint, is_manual = target.endpoint, attempt.trigger is Trigger.MANUAL
         of: dict[str, Fact] = {"app_id": endpoint.app_id, "endpoint_id": endpoint.id}
+        # Who asks for the end of one message's retries is there, and speaks of that message alone.
+        if verdict is not Verdict.ABANDON:
+            self.circuits.answered(endpoint, is_success=verdict.is_success)
         if verdict.is_success and endpoint.failing_since is not None:
             await self.endpoints.end_failing(endpoint.app_id, endpoint.id)
             self.journal.note("endpoint.recovered", failing_since=endpoint.failing_since.isoformat(), **of)
@@ -179,6 +187,7 @@ class MakeAttempt:
             self.journal.note("endpoint.disabled", app_id=endpoint.app_id, endpoint_id=endpoint.id, why=why)
             self.operational.disabled(endpoint, fail_since)
         self.directory.forget_targets(endpoint.app_id)
+        self.circuits.forget(endpoint)
 
     def _note(self, parcel: Parcel, attempt: Attempt, answer: Answer, verdict: Verdict, span: Span) -> None:
         next_at = attempt.next_attempt_at

@@ -197,6 +197,7 @@ class Reattempt:
                 beside_others=bool(recorded),
                 turn=retry.turn,
                 rests=retry.rests,
+                pauses=retry.pauses,
                 trace=message.trace,
             )
         )

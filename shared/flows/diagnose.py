@@ -8,8 +8,11 @@ from itertools import groupby
 from typing import Generic, TypeVar
 
 from shared.domain.endpoint import Endpoint
+from shared.domain.errors import Unknown
+from shared.domain.health import Health
 from shared.domain.throttle import limit_of, waiting
 from shared.domain.work import QUEUES
+from shared.flows.circuits import Circuits, Ill
 from shared.flows.directory import Directory
 from shared.ports.clock import Clock
 from shared.ports.endpoints import Endpoints, Watched
@@ -35,11 +38,27 @@ class Ailing:
     Attributes:
         app_uid: Of its application, if that has one.
         since: UTC.
+        health: As this process has seen it.
     """
 
     endpoint: Endpoint
     app_uid: str | None
     since: datetime
+    health: Health
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """An endpoint that fails every time, so that new messages wait.
+
+    Attributes:
+        app_uid: Of its application, if that has one.
+        health: As this process has seen it.
+    """
+
+    endpoint: Endpoint
+    app_uid: str | None
+    health: Health
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +94,7 @@ class Diagnosis:
         queues: By name; they are the deployment's, with the work of all organizations.
         failing: The longest failing first.
         switched_off: The latest first.
+        paused: Those that have failed most often in a row first.
         throttled: Those at which most wait first; only if no more than `RATED_MAX` have a rate are they all.
     """
 
@@ -82,6 +102,7 @@ class Diagnosis:
     queues: Mapping[str, Backlog]
     failing: Top[Ailing]
     switched_off: Top[Ailing]
+    paused: Top[Paused]
     throttled: Top[Throttled]
 
 
@@ -91,12 +112,14 @@ class Diagnose:
 
     1. The queues.
     2. Its endpoints that fail, and those that were switched off for it.
-    3. Of its endpoints with a rate, those at which somebody waits.
+    3. Those whose circuit is not closed.
+    4. Of its endpoints with a rate, those at which somebody waits.
     """
 
     queue: Queue
     endpoints: Endpoints
     throttles: Throttles
+    circuits: Circuits
     directory: Directory
     clock: Clock
 
@@ -113,18 +136,35 @@ class Diagnose:
             queues=dict(zip(QUEUES, backlogs, strict=True)),
             failing=await self._ailing(org_id, Watched.FAILING),  # (2)
             switched_off=await self._ailing(org_id, Watched.SWITCHED_OFF),
-            throttled=await self._throttled(org_id, now),  # (3)
+            paused=await self._paused(org_id),  # (3)
+            throttled=await self._throttled(org_id, now),  # (4)
         )
 
     async def _ailing(self, org_id: str, which: Watched) -> Top[Ailing]:
         found = await self.endpoints.watched(org_id, which, limit=TOP + 1)
         uids = await self._uids(org_id, found)
         rows = [
-            Ailing(endpoint, uids[endpoint.app_id], since)
+            Ailing(endpoint, uids[endpoint.app_id], since, self.circuits.health(endpoint))
             for endpoint in found[:TOP]
             if (since := _since(endpoint, which)) is not None
         ]
         return Top(rows, complete=len(found) <= TOP)
+
+    async def _paused(self, org_id: str) -> Top[Paused]:
+        ill = [one for one in self.circuits.ill() if one.endpoint.org_id == org_id]
+        ill.sort(key=lambda one: (-one.health.in_a_row, one.endpoint.id))
+        found = [one for one in ill[: TOP + 1] if await self._is_still_there(one)]
+        uids = await self._uids(org_id, (one.endpoint for one in found))
+        rows = [Paused(one.endpoint, uids[one.endpoint.app_id], one.health) for one in found[:TOP]]
+        return Top(rows, complete=len(ill) <= TOP)
+
+    async def _is_still_there(self, ill: Ill) -> bool:
+        """Whether the endpoint was neither removed nor edited since it failed."""
+        try:
+            present = await self.endpoints.get(ill.endpoint.app_id, ill.endpoint.id)
+        except Unknown:
+            return False
+        return not present.disabled and present.updated_at == ill.endpoint.updated_at
 
     async def _throttled(self, org_id: str, now: datetime) -> Top[Throttled]:
         rated = await self.endpoints.watched(org_id, Watched.RATED, limit=RATED_MAX + 1)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from shared.domain.application import Application
 from shared.domain.paging import Scan
 from shared.domain.timeline import ATTEMPTS_MAX, Timeline, timeline
+from shared.flows.circuits import Circuits
 from shared.ports.attempts import AttemptFilter, Attempts
 from shared.ports.clock import Clock
 from shared.ports.endpoints import Endpoints
@@ -21,6 +22,7 @@ class LookBack:
     messages: Messages
     attempts: Attempts
     endpoints: Endpoints
+    circuits: Circuits
     clock: Clock
 
     async def __call__(self, application: Application, key: str) -> Timeline:
@@ -34,4 +36,5 @@ class LookBack:
         # In this order: an endpoint with an attempt is removed if it is not among the endpoints.
         attempts = await self.attempts.of_message(message.id, _EARLIEST, _EVERY)
         endpoints = await self.endpoints.of_application(application.id)
-        return timeline(application, message, attempts, endpoints, self.clock.now())
+        paused = {one.id for one in endpoints if self.circuits.health(one).pause is not None}
+        return timeline(application, message, attempts, endpoints, self.clock.now(), paused=paused)

@@ -27,6 +27,7 @@ from shared.flows.accept import Accept
 from shared.flows.attempt import MakeAttempt
 from shared.flows.cancel import Cancel
 from shared.flows.catalogue import Catalogue
+from shared.flows.circuits import Circuits
 from shared.flows.deliver import AttemptByHand, Deliver, Reattempt
 from shared.flows.diagnose import Diagnose
 from shared.flows.directory import Directory
@@ -168,11 +169,12 @@ def compose(
         dice,
         operational,
     )
+    circuits = Circuits(clock, dice, journal)
     make_attempt = MakeAttempt(
-        sender, store.outbox, store.endpoints, directory, clock, dice, journal, operational
+        sender, store.outbox, store.endpoints, directory, clock, dice, journal, operational, circuits
     )
     throttle = Throttle(store.throttles, clock)
-    attempt_in_turn = AttemptInTurn(make_attempt, throttle, store.queue, clock, dice, journal)
+    attempt_in_turn = AttemptInTurn(make_attempt, circuits, throttle, store.queue, clock, dice, journal)
     attempt_by_hand = AttemptByHand(
         directory, store.messages, store.attempts, attempt_in_turn, clock, journal
     )
@@ -215,12 +217,12 @@ def compose(
             clock,
             journal,
         ),
-        diagnose=Diagnose(store.queue, store.endpoints, store.throttles, directory, clock),
-        look_back=LookBack(store.messages, store.attempts, store.endpoints, clock),
+        diagnose=Diagnose(store.queue, store.endpoints, store.throttles, circuits, directory, clock),
+        look_back=LookBack(store.messages, store.attempts, store.endpoints, circuits, clock),
         cancel_task=CancelTask(store.background_tasks, clock, journal),
         sweep=Sweep(store.outbox, store.background_tasks, store.queue, clock, journal),
         retention=Retention(store.messages, store.answers, clock, journal),
-        measure=Measure(store.queue, store.endpoints, store.check, clock, journal),
+        measure=Measure(store.queue, store.endpoints, circuits, store.check, clock, journal),
         tally=tally,
         store=store,
         sender=sender,

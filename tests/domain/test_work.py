@@ -36,7 +36,7 @@ def test_the_queued_form_is_what_other_releases_read() -> None:
     """Work that waits for days is read by the release after this one."""
     assert to_body(RETRY) == (
         b'{"kind":"retry","org_id":"org_1","app_id":"app_1","message_id":"msg_1","endpoint_id":"ep_1",'
-        b'"number":2,"forced":false,"turn":null,"rests":0,"schema":1}'
+        b'"number":2,"forced":false,"turn":null,"rests":0,"pauses":0,"schema":1}'
     )
     assert to_body(RESEND) == (
         b'{"kind":"resend","org_id":"org_1","app_id":"app_1","message_id":"msg_1","endpoint_id":"ep_1",'

@@ -27,18 +27,12 @@ async def accept_many(walk: Walk, application: Application, count: int) -> list[
     return await asyncio.gather(*(walk.accepts(application) for _ in range(count)))
 
 
-async def works(walk: Walk) -> None:
-    """As `Walk.works`, but as much at once as there is."""
-    while taken := [*await walk.takes(DISPATCH_QUEUE), *await walk.takes(RETRY_QUEUE)]:
-        await asyncio.gather(*map(walk.does, taken))
-
-
 async def departures(walk: Walk, length: timedelta) -> list[tuple[timedelta, str]]:
     """Let time pass in small steps; when requests left, counted from now, and to which URL."""
     began_at, left = walk.clock.now(), list[tuple[timedelta, str]]()
     walk.receiver.sent.clear()
     while True:
-        await works(walk)
+        await walk.works_at_once()
         at = walk.clock.now() - began_at
         left += [(at, outgoing.url) for outgoing in walk.receiver.sent[len(left) :]]
         if at >= length:
@@ -127,7 +121,7 @@ async def test_what_waited_through_an_outage_does_not_leave_at_once(
     """The receiver asked for a rate; that we were down is no reason to forget it."""
     await walk.has_endpoint(application, throttle_rate=7)
     await accept_many(walk, application, 90)
-    await works(walk)
+    await walk.works_at_once()
     await walk.restarts()
     walk.clock.move(HOUR)
 
@@ -142,7 +136,7 @@ async def test_what_always_comes_late_leaves_all_the_same(walk: Walk, applicatio
     """Under a heavy load everything comes late; the rate is what it may be, not nothing."""
     await walk.has_endpoint(application, throttle_rate=2)
     await accept_many(walk, application, 20)
-    await works(walk)
+    await walk.works_at_once()
     walk.receiver.sent.clear()
 
     for _ in range(20):
@@ -166,12 +160,12 @@ async def test_what_waits_hours_is_gone_in_minutes_when_the_rate_is_raised_or_re
     """Somebody who typed 1 in place of 1,000 corrects it, and need not wait for what it has done."""
     endpoint = await walk.has_endpoint(application, throttle_rate=1)
     await accept_many(walk, application, 330)
-    await works(walk)
+    await walk.works_at_once()
 
     await changes_rate(walk, application, endpoint, rate)
     for _ in range(LOOK // (2 * SECOND)):
         walk.clock.move(2 * SECOND)
-        await works(walk)
+        await walk.works_at_once()
 
     assert len(walk.receiver.sent) == 330
 
@@ -179,7 +173,7 @@ async def test_what_waits_hours_is_gone_in_minutes_when_the_rate_is_raised_or_re
 async def test_a_new_rate_holds_for_new_messages_at_once(walk: Walk, application: Application) -> None:
     endpoint = await walk.has_endpoint(application, throttle_rate=1)
     await accept_many(walk, application, 100)
-    await works(walk)
+    await walk.works_at_once()
     await changes_rate(walk, application, endpoint, 5)
 
     new = await walk.posts(application)
@@ -191,7 +185,7 @@ async def test_nobody_waits_for_messages_that_are_gone(walk: Walk, application: 
     """The rate is removed until the backlog is gone, and is then what it was."""
     endpoint = await walk.has_endpoint(application, throttle_rate=1)
     await accept_many(walk, application, 100)
-    await works(walk)
+    await walk.works_at_once()
     await changes_rate(walk, application, endpoint, None)
     await walk.passes(LOOK)
     assert len(walk.receiver.got) == 100
@@ -205,7 +199,7 @@ async def test_nobody_waits_for_messages_that_are_gone(walk: Walk, application: 
 async def test_a_rate_that_is_lowered_holds_for_what_waits(walk: Walk, application: Application) -> None:
     endpoint = await walk.has_endpoint(application, throttle_rate=50)
     await accept_many(walk, application, 200)
-    await works(walk)
+    await walk.works_at_once()
     await changes_rate(walk, application, endpoint, 5)
 
     left = await departures(walk, 12 * SECOND)
@@ -217,7 +211,7 @@ async def test_the_rate_of_an_application_may_change_likewise(walk: Walk) -> Non
     application = await walk.has_application(throttle_rate=1)
     await walk.has_endpoint(application)
     await accept_many(walk, application, 20)
-    await works(walk)
+    await walk.works_at_once()
 
     edit = ApplicationEdit(throttle_rate=None)
     await walk.service.catalogue.edit_application(application.org_id, application.id, edit)

@@ -7,6 +7,7 @@ await walk.passes(timedelta(seconds=6))
 assert walk.receiver.got == [message.id]
 """
 
+import asyncio
 from collections import deque
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from shared.domain.attempt import Attempt
 from shared.domain.background_task import TaskStatus
 from shared.domain.endpoint import Endpoint, NewEndpoint
 from shared.domain.errors import Unavailable
+from shared.domain.health import FAILING_FOR, FAILURES_TO_OPEN
 from shared.domain.message import Message, NewMessage
 from shared.domain.paging import TimeQuery, scan_by_time
 from shared.domain.verdict import Answer, Failure
@@ -191,6 +193,19 @@ class Walk:
             for delivery in taken:
                 await self.does(delivery)
             await self.service.operational.settled()
+
+    async def works_at_once(self) -> None:
+        """As `works`, for deliveries: as much at once as there is."""
+        while taken := [*await self.takes(DISPATCH_QUEUE), *await self.takes(RETRY_QUEUE)]:
+            await asyncio.gather(*map(self.does, taken))
+
+    async def is_failed_at_length(self, application: Application) -> None:
+        """Post messages while receivers are down, until the circuits of the endpoints that want them open."""
+        for _ in range(FAILURES_TO_OPEN // 2):
+            await self.accepts(application)
+        await self.works_at_once()
+        self.clock.move(FAILING_FOR)
+        await self.works_at_once()
 
     async def takes(self, queue: str) -> list[Delivery]:
         """Take what is due."""

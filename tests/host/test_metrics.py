@@ -71,11 +71,24 @@ async def test_it_says_how_much_is_queued_and_for_how_long(walk: Walk) -> None:
             'heliograph_queue_scheduled{queue="retry"}': 1,
             "heliograph_endpoints_disabled": 1,
             "heliograph_endpoints_failing": 0,
+            'heliograph_endpoint_circuits{circuit="open"}': 0,
+            'heliograph_endpoint_circuits{circuit="half_open"}': 0,
             "heliograph_store_latency_seconds": 0,
         }.items()
     )
     assert "a line that is no sample" not in samples(text)
     assert application.id not in text
+
+
+async def test_it_says_how_many_endpoints_new_messages_wait_for(walk: Walk) -> None:
+    application = await walk.has_application()
+    await walk.has_endpoint(application)
+    walk.receiver.goes_down()
+    await walk.is_failed_at_length(application)
+
+    _, text = await asked(walk)
+
+    assert samples(text)['heliograph_endpoint_circuits{circuit="open"}'] == 1
 
 
 async def test_asking_for_metrics_is_not_noted(walk: Walk) -> None:
