@@ -1,0 +1,1 @@
+"""Emulators of the services that the service runs on at Azure."""

@@ -1,0 +1,37 @@
+"""The emulator as a program of its own, which can be killed.
+
+    python -m tests.emulators.servicebus --port 5672 --file queues.db dispatch retry events tasks
+
+It says its connection string on the first line of standard output as soon as it serves.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from tests.emulators.servicebus.server import Server
+from tests.emulators.servicebus.settings import QueueSettings
+
+
+async def serve(server: Server) -> None:
+    """Serve until the process ends."""
+    async with server:
+        sys.stdout.write(f"{server.connection_string}\n")
+        sys.stdout.flush()
+        await asyncio.get_running_loop().create_future()
+
+
+def main() -> None:
+    """Read the arguments and serve."""
+    parser = argparse.ArgumentParser(prog="python -m tests.emulators.servicebus", description=__doc__)
+    parser.add_argument("queues", nargs="+", help="the names of the queues")
+    parser.add_argument("--port", type=int, default=5672, help="0 takes a free one")
+    parser.add_argument("--file", type=Path, help="where the queues survive the process; nowhere by default")
+    asked = parser.parse_args()
+    queues = {name: QueueSettings() for name in asked.queues}
+    asyncio.run(serve(Server(queues, file=asked.file, port=asked.port)))
+
+
+if __name__ == "__main__":
+    main()
