@@ -17,13 +17,14 @@ from cryptography.hazmat.primitives.serialization import (
 
 from shared.config import (
     NAMES,
-    Identity,
+    PLATFORM_NAMES,
     JwtAlgorithm,
     Resource,
     Settings,
     Telemetry,
-    WrongSettings,
 )
+from shared.config.azure import Identity
+from shared.config.reader import WrongSettings
 from shared.domain.policy import STANDARD_HEADERS, SVIX_HEADERS
 from shared.domain.retry import DEFAULT_SCHEDULE
 from shared.domain.signature import SignatureType
@@ -72,7 +73,9 @@ def test_only_two_secrets_must_be_set() -> None:
         telemetry=frozenset({Telemetry.LINES}),
         telemetry_share=1.0,
         application_insights=None,
-        application_insights_identity=None,
+        application_insights_signs_in=False,
+        azure=None,
+        identity=Identity(None),
     )
 
 
@@ -113,7 +116,9 @@ def test_every_setting_is_read() -> None:
         telemetry=frozenset({Telemetry.LINES}),
         telemetry_share=0.05,
         application_insights=None,
-        application_insights_identity=None,
+        application_insights_signs_in=False,
+        azure=None,
+        identity=Identity(None),
     )
 
 
@@ -150,9 +155,9 @@ def test_it_can_be_the_only_one_that_is_told_and_be_signed_in_at() -> None:
     settings = Settings.read(REQUIRED | CONNECTION | chosen)
 
     assert settings.telemetry == {Telemetry.APPLICATION_INSIGHTS}
-    assert settings.application_insights_identity == Identity("17")
+    assert (settings.application_insights_signs_in, settings.identity) == (True, Identity("17"))
     own = Settings.read(REQUIRED | {"APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Authorization=AAD"})
-    assert own.application_insights_identity == Identity(None)
+    assert (own.application_insights_signs_in, own.identity) == (True, Identity(None))
 
 
 @pytest.mark.parametrize(
@@ -175,7 +180,7 @@ def test_a_wrong_connection_string_is_refused_and_not_shown(text: str) -> None:
 
 def test_an_empty_setting_is_a_setting_that_is_not_there() -> None:
     """Files of settings list every name, and many are left empty."""
-    empty = {name: "" for name in NAMES if not name.endswith("RETRY_SCHEDULE")}
+    empty = {name: "" for name in (*NAMES, *PLATFORM_NAMES) if not name.endswith("RETRY_SCHEDULE")}
 
     assert Settings.read(empty | REQUIRED) == Settings.read(REQUIRED)
 

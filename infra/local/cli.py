@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from infra.local import keys
 from infra.local.banner import Banner, is_private
 from infra.local.keys import WrongKeys
-from shared.config import DATABASE, Settings, WrongSettings
+from shared.config import DATABASE, Settings
+from shared.config.reader import WrongSettings
 
 if TYPE_CHECKING:
     from cyclopts import App

@@ -8,6 +8,8 @@ They are kept in a file beside the database, `heliograph.db.keys`:
 
 The file is written once. What is set in the environment wins over it. The last line catches the mistake that
 would hurt most: a database whose endpoint secrets nobody can read any more, noticed one delivery at a time.
+
+On Azure's profile none are made: what lies there is shared by several processes, and so must be the secrets.
 """
 
 import base64
@@ -26,6 +28,7 @@ from shared.config import (
     JWT_SECRET,
     Settings,
 )
+from shared.config.azure import CHOOSING
 
 CHECK = "ENCRYPTION_KEY_SHA256"
 OWNER_ONLY = 0o700
@@ -72,6 +75,8 @@ def read(env: Mapping[str, str]) -> Ready:
         WrongKeys: The database was encrypted with another key, or with one that is gone.
         OSError: The file cannot be read, or cannot be made.
     """
+    if any(env.get(name, "").strip() for name in CHOOSING):
+        return Ready(Settings.read(env), None)
     database = Path(env.get(DATABASE, "").strip() or DEFAULT_DATABASE)
     path = database.with_name(f"{database.name}.keys")
     kept = _read(path) if path.exists() else None

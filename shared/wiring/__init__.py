@@ -20,7 +20,8 @@ from shared.adapters.telemetry.application_insights import ApplicationInsights
 from shared.adapters.telemetry.lines import JsonLines
 from shared.adapters.telemetry.several import Listener, Several
 from shared.adapters.telemetry.tally import Tally
-from shared.config import Identity, Resource, Settings, Telemetry
+from shared.config import Resource, Settings, Telemetry
+from shared.config.azure import Identity
 from shared.domain.errors import Unavailable
 from shared.domain.policy import Policy
 from shared.flows.accept import Accept
@@ -237,7 +238,8 @@ def _journal(settings: Settings, clock: Clock, tally: Tally) -> Journal:
         lines = JsonLines(sys.stderr, clock)
         listeners.append(lines)
     if Telemetry.APPLICATION_INSIGHTS in settings.telemetry and settings.application_insights is not None:
-        connect = partial(_ingestion, settings.application_insights, settings.application_insights_identity)
+        identity = settings.identity if settings.application_insights_signs_in else None
+        connect = partial(_ingestion, settings.application_insights, identity)
         listeners.append(
             ApplicationInsights(connect, clock, tally.counts, share=settings.telemetry_share, aside=lines)
         )
@@ -246,9 +248,10 @@ def _journal(settings: Settings, clock: Clock, tally: Tally) -> Journal:
 
 def _ingestion(resource: Resource, identity: Identity | None) -> "Ingestion":
     # Half a second of imports, which only this needs; it is called on a thread of its own.
-    from shared.adapters.telemetry.ingestion import Ingestion, sign_in  # noqa: PLC0415
+    from shared.adapters.azure_identity import blocking_credential  # noqa: PLC0415
+    from shared.adapters.telemetry.ingestion import Ingestion  # noqa: PLC0415
 
-    credential = None if identity is None else sign_in(identity.client_id)
+    credential = None if identity is None else blocking_credential(identity.client_id)
     return Ingestion(
         instrumentation_key=resource.instrumentation_key, endpoint=resource.endpoint, credential=credential
     )

@@ -16,7 +16,6 @@ from shared.adapters.telemetry.application_insights import (
     Pace,
 )
 from shared.adapters.telemetry.ingestion import Ingestion as Way
-from shared.adapters.telemetry.ingestion import sign_in
 from shared.domain.counts import NOTHING, Counts
 from shared.domain.sampling import ALWAYS
 from shared.domain.trace import trace_of
@@ -345,10 +344,6 @@ def test_it_is_signed_in_at_where_keys_are_switched_off(ingestion: Ingestion, te
 
     assert ingestion.requests[0][1]["authorization"] == "Bearer a token of Entra's"
     assert credential.scopes == ["https://monitor.azure.com//.default"]
-
-
-def test_an_identity_is_made_without_a_call_to_anybody() -> None:
-    assert hasattr(sign_in("17"), "get_token")
 
 
 def test_ordinary_messages_are_told_in_samples_which_say_how_many_they_stand_for(

@@ -8,7 +8,7 @@ import pytest
 
 from infra.local import keys
 from infra.local.keys import WrongKeys
-from shared.config import WrongSettings
+from shared.config.reader import WrongSettings
 
 KEY = base64.b64encode(bytes(32)).decode()
 OTHER_KEY = base64.b64encode(bytes(range(32))).decode()
@@ -115,3 +115,19 @@ def test_a_wrong_setting_leaves_nothing_behind(env: dict[str, str]) -> None:
         keys.read(env | {"HELIOGRAPH_ENCRYPTION_KEY": "oops"})
 
     assert not _file(env).parent.exists()
+
+
+def test_on_azure_no_secrets_are_made(env: dict[str, str]) -> None:
+    """Each of several processes would make its own."""
+    azure = {
+        "HELIOGRAPH_COSMOS_ENDPOINT": "https://acme.documents.azure.com",
+        "HELIOGRAPH_BLOB_ENDPOINT": "https://acme.blob.core.windows.net",
+        "ServiceBus__fullyQualifiedNamespace": "acme.servicebus.windows.net",
+    }
+
+    with pytest.raises(WrongSettings, match=r"JWT_SECRET is not set.*\n.*ENCRYPTION_KEY is not set"):
+        keys.read(env | azure)
+    ready = keys.read(env | azure | {"HELIOGRAPH_JWT_SECRET": "x", "HELIOGRAPH_ENCRYPTION_KEY": KEY})
+
+    assert (ready.made, ready.settings.encryption_key) == (None, bytes(32))
+    assert not _file(env).exists()

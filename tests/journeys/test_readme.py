@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.config import NAMES
+from shared.config import NAMES, PLATFORM_NAMES
 from tests.journeys.running import ROOT, Running, eventually, free_port
 
 BLOCKS = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -94,8 +94,9 @@ async def test_the_printed_curl_lines_deliver_an_event(service: Running, tmp_pat
 def test_every_setting_of_the_program_stands_in_the_readme_and_in_the_example() -> None:
     example = json.loads((ROOT / "local.settings.example.json").read_text())["Values"]
     readme = (ROOT / "README.md").read_text()
-    assert [name for name in NAMES if f"`{name}`" not in readme] == []
-    assert [name for name in NAMES if name not in example] == []
+    names = (*NAMES, *PLATFORM_NAMES)
+    assert [name for name in names if f"`{name}`" not in readme] == []
+    assert [name for name in names if name not in example] == []
 
 
 async def read(path: Path) -> str:

@@ -18,8 +18,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from azure.identity import DefaultAzureCredential
-
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it asks Python for what later versions have renamed
     from opencensus.ext.azure.common import Options, protocol
@@ -137,15 +135,6 @@ class _Again:
     def empty(self) -> Sequence[Envelope]:
         envelopes, self._envelopes = self._envelopes, []
         return envelopes
-
-
-def sign_in(client_id: str | None) -> object:
-    """Who we are in Entra: the app's managed identity, or whoever is signed in on a developer's machine.
-
-    Args:
-        client_id: Of a managed identity of one's own making; None for the app's system-assigned one.
-    """
-    return DefaultAzureCredential(managed_identity_client_id=client_id)
 
 
 def _dependency(facts: Mapping[str, Fact]) -> tuple[str, object]:

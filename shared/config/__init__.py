@@ -8,26 +8,28 @@ is a slip of the pen, and a setting that is silently ignored costs an afternoon.
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
+from shared.config import azure
+from shared.config.azure import KEY_VAULT_KEY, AzureProfile, Identity
+from shared.config.reader import PREFIX, Reader, parts
 from shared.domain.policy import SIGNATURE_HEADERS as HEADERS_BY_NAME
 from shared.domain.policy import STANDARD_HEADERS, SignatureHeaders
 from shared.domain.retry import DEFAULT_SCHEDULE, parse_duration, parse_schedule
 from shared.domain.signature import SignatureType
 
-PREFIX = "HELIOGRAPH_"
 JWT_SECRET = PREFIX + "JWT_SECRET"
 JWT_ALGORITHM = PREFIX + "JWT_ALGORITHM"
 DATABASE = PREFIX + "DATABASE"
@@ -62,8 +64,10 @@ NAMES = (
     ENCRYPTION_KEY,
     TELEMETRY,
     TELEMETRY_SHARE,
+    *azure.PROFILE,
 )
-SECRETS = frozenset({JWT_SECRET, ENCRYPTION_KEY, CONNECTION_STRING})
+PLATFORM_NAMES = (CONNECTION_STRING, AUTHENTICATION_STRING, *azure.PLATFORM)
+SECRETS = azure.SECRETS | {JWT_SECRET, ENCRYPTION_KEY, CONNECTION_STRING}
 """Their values are never shown, not even in the error that says that they are wrong."""
 
 DEFAULT_DATABASE = Path(".heliograph/heliograph.db")
@@ -76,7 +80,6 @@ DEFAULT_DISABLE_AFTER = timedelta(hours=120)
 ENCRYPTION_KEY_BYTES = 32
 
 Subnet = IPv4Network | IPv6Network
-Value = TypeVar("Value")
 
 _SIGNS_TOKENS = "a secret text that only you know; for RS256 to RS512 and EdDSA a key in PEM form"
 _ENCRYPTS_SECRETS = "the base64 of 32 random bytes; `openssl rand -base64 32` makes them"
@@ -140,45 +143,6 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """Who we are in Entra.
-
-    Attributes:
-        client_id: Of a managed identity; None for the app's own, or a developer's.
-    """
-
-    client_id: str | None
-
-
-@dataclass(eq=False)
-class WrongSetting(Exception):
-    """A setting has a value that we cannot use.
-
-    Attributes:
-        name: The environment variable.
-        got: What it says; for a secret only a description.
-        want: What to write instead.
-    """
-
-    name: str
-    got: str
-    want: str
-
-    def __str__(self) -> str:
-        return f"{self.name} is {self.got}; write {self.want}"
-
-
-@dataclass(eq=False)
-class WrongSettings(Exception):
-    """One or more settings are wrong; each says what to write instead."""
-
-    wrong: tuple[WrongSetting, ...]
-
-    def __str__(self) -> str:
-        return "\n".join(str(setting) for setting in self.wrong)
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
     """What can be set, as checked values.
 
@@ -195,11 +159,14 @@ class Settings:
         signature_headers: The names of the headers that carry the signature.
         endpoint_https_only: Whether an endpoint's URL must be https.
         allow_subnets: Addresses that may be called although they are private.
-        encryption_key: What endpoint secrets are encrypted with at rest; 32 bytes.
+        encryption_key: What endpoint secrets are encrypted with at rest, 32 bytes; empty if a key of Key
+            Vault has always stood in for it.
         telemetry: Where the journal goes.
         telemetry_share: Of the messages without a failure, Application Insights is told at most so many.
         application_insights: Where that is; None if nothing goes there.
-        application_insights_identity: Who signs in there; None where the connection string is enough.
+        application_insights_signs_in: Whether the connection string is not enough there.
+        azure: What stands in for the database on Azure; None if everything is in the file.
+        identity: Who signs in, wherever that is needed.
     """
 
     jwt_secret: str = field(repr=False)
@@ -218,7 +185,9 @@ class Settings:
     telemetry: frozenset[Telemetry]
     telemetry_share: float
     application_insights: Resource | None
-    application_insights_identity: Identity | None
+    application_insights_signs_in: bool
+    azure: AzureProfile | None
+    identity: Identity
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> Self:
@@ -227,9 +196,12 @@ class Settings:
         Raises:
             WrongSettings: At least one is wrong, is missing and has no default, or is not known.
         """
-        reader = _Reader(env)
+        reader = Reader(env, secrets=SECRETS, may_be_empty={RETRY_SCHEDULE})
+        for name, want in _unknown(env):
+            reader.refuse(name, "not a setting", want)
         resource = reader.read(CONNECTION_STRING, _resource, default=None)
         usual = frozenset(Telemetry) if resource else frozenset({Telemetry.LINES})
+        client_id: str | None = reader.read(AUTHENTICATION_STRING, _signs_in, default=None)
         algorithm = reader.read(JWT_ALGORITHM, _algorithm, default=JwtAlgorithm.HS256)
         settings = cls(
             jwt_secret=reader.require(JWT_SECRET, _secret_for(algorithm), want=_SIGNS_TOKENS, meanwhile=""),
@@ -246,66 +218,25 @@ class Settings:
             signature_headers=reader.read(SIGNATURE_HEADERS, _signature_headers, default=STANDARD_HEADERS),
             endpoint_https_only=reader.read(ENDPOINT_HTTPS_ONLY, _truth, default=False),
             allow_subnets=reader.read(ALLOW_SUBNETS, _subnets, default=()),
-            encryption_key=reader.require(
-                ENCRYPTION_KEY, _encryption_key, want=_ENCRYPTS_SECRETS, meanwhile=b""
-            ),
+            encryption_key=_read_encryption_key(reader),
             telemetry=reader.read(TELEMETRY, _telemetry_beside(resource), default=usual),
             telemetry_share=reader.read(TELEMETRY_SHARE, _share, default=1.0),
             application_insights=resource,
-            application_insights_identity=reader.read(AUTHENTICATION_STRING, _identity, default=None),
+            application_insights_signs_in=client_id is not None,
+            azure=azure.read_profile(reader),
+            identity=azure.read_identity(reader, [(AUTHENTICATION_STRING, client_id or "")]),
         )
         reader.finish()
         return settings
 
 
-class _Reader:
-    """Reads settings one by one and keeps what is wrong until the end.
-
-    A parser takes the text and returns the value, or raises ValueError with what to write instead.
-    """
-
-    def __init__(self, env: Mapping[str, str]) -> None:
-        self._env = env
-        self._wrong = [_unknown(name) for name in env if name.startswith(PREFIX) and name not in NAMES]
-
-    def read(self, name: str, parse: Callable[[str], Value], *, default: Value) -> Value:
-        """Read one that may be missing."""
-        text = self._env.get(name)
-        # An empty schedule says "no retry"; everything else that is empty is not set.
-        if text is None or (not text.strip() and name != RETRY_SCHEDULE):
-            return default
-        return self._parsed(name, text, parse, default)
-
-    def require(self, name: str, parse: Callable[[str], Value], *, want: str, meanwhile: Value) -> Value:
-        """Read one that must be there; `meanwhile` stands in for it until `finish` raises."""
-        text = self._env.get(name, "")
-        if not text.strip():
-            self._wrong.append(WrongSetting(name, "not set", want))
-            return meanwhile
-        return self._parsed(name, text, parse, meanwhile)
-
-    def finish(self) -> None:
-        """Say what was wrong.
-
-        Raises:
-            WrongSettings: Something was.
-        """
-        if self._wrong:
-            raise WrongSettings(tuple(self._wrong))
-
-    def _parsed(self, name: str, text: str, parse: Callable[[str], Value], meanwhile: Value) -> Value:
-        try:
-            return parse(text if name in SECRETS else text.strip())
-        except ValueError as wrong:
-            got = f"a text of {len(text)} characters that does not fit" if name in SECRETS else repr(text)
-            self._wrong.append(WrongSetting(name, got, str(wrong)))
-            return meanwhile
-
-
-def _unknown(name: str) -> WrongSetting:
+def _unknown(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The names that look like ours and are not, each with what was most likely meant."""
     ours = {known.removeprefix(PREFIX): known for known in NAMES}
-    nearest = get_close_matches(name.removeprefix(PREFIX), ours, n=1)
-    return WrongSetting(name, "not a setting", ours[nearest[0]] if nearest else "one of " + ", ".join(NAMES))
+    for name in env:
+        if name.startswith(PREFIX) and name not in NAMES:
+            nearest = get_close_matches(name.removeprefix(PREFIX), ours, n=1)
+            yield name, ours[nearest[0]] if nearest else "one of " + ", ".join(NAMES)
 
 
 def _algorithm(text: str) -> JwtAlgorithm:
@@ -456,23 +387,29 @@ def _share(text: str) -> float:
 
 
 def _resource(text: str) -> Resource:
-    parts = _parts(text)
-    key, endpoint = parts.get("instrumentationkey", "").lower(), parts.get("ingestionendpoint", "")
+    said = parts(text)
+    key, endpoint = said.get("instrumentationkey", "").lower(), said.get("ingestionendpoint", "")
     if not (_UUID(key) and _ENDPOINT(endpoint)):
         raise ValueError(_CONNECTS)
     return Resource(key, endpoint.rstrip("/"))
 
 
-def _identity(text: str) -> Identity | None:
-    parts = _parts(text)
-    if parts.get("authorization", "").lower() != "aad" or not parts.keys() <= {"authorization", "clientid"}:
+def _signs_in(text: str) -> str:
+    """The client id that is named, or an empty text.
+
+    Raises:
+        ValueError: It says something else than that the identity signs in.
+    """
+    said = parts(text)
+    if said.get("authorization", "").lower() != "aad" or not said.keys() <= {"authorization", "clientid"}:
         raise ValueError("Authorization=AAD, for an identity of your own with ;ClientId=… behind it")
-    return Identity(parts.get("clientid") or None)
+    return said.get("clientid", "")
 
 
-def _parts(text: str) -> dict[str, str]:
-    pairs = (part.partition("=") for part in text.split(";") if part.strip())
-    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+def _read_encryption_key(reader: Reader) -> bytes:
+    if reader.is_set(KEY_VAULT_KEY):
+        return reader.read(ENCRYPTION_KEY, _encryption_key, default=b"")
+    return reader.require(ENCRYPTION_KEY, _encryption_key, want=_ENCRYPTS_SECRETS, meanwhile=b"")
 
 
 def _encryption_key(text: str) -> bytes:
