@@ -19,6 +19,7 @@ None of them knows HTTP: `functions.api.errors` is the only place that maps them
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 
 class HeliographError(Exception):
@@ -160,10 +161,12 @@ class Unavailable(HeliographError):
     Attributes:
         part: Which part, such as `store` or `queue`.
         why: What it said.
+        wait: How long it asks to be left alone, if it does.
     """
 
     part: str
     why: str
+    wait: timedelta | None = None
 
     def __str__(self) -> str:
         return f"the {self.part} is unavailable: {self.why}"

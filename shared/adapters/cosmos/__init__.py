@@ -1,0 +1,9 @@
+"""The stores on Azure Cosmos DB, by the official client over HTTPS.
+
+    containers   what the containers are: partition keys, indexes, times to live, in data
+    account      the one client of a process, opened by the first operation
+    container    one container: every operation bounded in time, every failure one of ours
+    documents    between the domain's values and documents
+
+The other modules are the ports, one each.
+"""

@@ -1,0 +1,224 @@
+"""One container: every operation bounded in time, and every failure one of ours.
+
+    Refused        the service did not do it: something is there already, not there, or not as expected
+    Unavailable    the service is out of reach, overloaded or says no to us; what the operation would have
+                   changed may be changed or not
+
+Azure's client sends a request again whose answer was lost, also one that writes. So a write that was done may
+be refused as if somebody else had been quicker: whoever writes reads after a refusal what is there, and
+writes nothing that would not be the same when it is written twice.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from shared.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from azure.cosmos.aio import ContainerProxy
+
+Document = dict[str, Any]
+Operation = tuple[str, tuple[Any, ...]] | tuple[str, tuple[Any, ...], dict[str, Any]]
+"""One operation of a batch, as Azure's client takes it: `("create", (document,))`."""
+
+REFUSALS = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
+MISTAKES = frozenset(
+    {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.NOT_IMPLEMENTED}
+)
+"""What only a mistake of ours is answered with: it is not hidden behind `Unavailable`."""
+
+NO_CONTAINER = 1003
+NOT_CAUGHT_UP = 1002
+"""Why, beneath a 404, nothing was found though the document may be there."""
+
+RETRY_AFTER = "x-ms-retry-after-ms"
+ETAG = "_etag"
+
+
+@dataclass(eq=False)
+class Refused(Exception):
+    """The service did not do what was asked, and has changed nothing.
+
+    Attributes:
+        status: 404: it is not there. 409: it is there already. 412: it is not as expected.
+        at: In a batch, which operation was refused, counted from 0.
+    """
+
+    status: int
+    at: int = 0
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no such document."""
+        return self.status == HTTPStatus.NOT_FOUND
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether there is such a document already."""
+        return self.status == HTTPStatus.CONFLICT
+
+
+class Container:
+    """See the module."""
+
+    def __init__(self, proxy: "Callable[[], Awaitable[ContainerProxy]]", bound: timedelta) -> None:
+        self._proxy = proxy
+        self._bound_seconds = bound.total_seconds()
+
+    async def read(self, document_id: str, pk: str) -> Document | None:
+        """Read a document; None if there is none."""
+        try:
+            found: Document = await self._run(lambda proxy: proxy.read_item(document_id, pk))
+        except Refused:
+            return None
+        return found
+
+    async def create(self, document: Document) -> None:
+        """Write a document that must not be there yet.
+
+        Raises:
+            Refused: It is.
+        """
+        await self._run(lambda proxy: proxy.create_item(document))
+
+    async def upsert(self, document: Document) -> None:
+        """Write a document, whatever was there."""
+        await self._run(lambda proxy: proxy.upsert_item(document))
+
+    async def replace(self, document: Document, etag: str) -> None:
+        """Write a document in place of what was read with this etag.
+
+        Raises:
+            Refused: It has changed since, or is gone.
+        """
+        await self._run(lambda proxy: proxy.replace_item(document["id"], document, **_unchanged(etag)))
+
+    async def patch(
+        self, document_id: str, pk: str, operations: Sequence[Mapping[str, Any]], when: str | None = None
+    ) -> Document:
+        """Change parts of a document, and read it as it is then.
+
+        Args:
+            document_id: Its id.
+            pk: Its partition.
+            operations: At most 10: `{"op": "set", "path": "/a", "value": 1}`.
+            when: What must be true of it before: `FROM c WHERE …`.
+
+        Raises:
+            Refused: It is not there, or not as expected.
+        """
+        changes = [dict(one) for one in operations]
+        patched: Document = await self._run(
+            lambda proxy: proxy.patch_item(document_id, pk, changes, filter_predicate=when)
+        )
+        return patched
+
+    async def delete(self, document_id: str, pk: str, etag: str | None = None) -> None:
+        """Remove a document.
+
+        Raises:
+            Refused: There is none, or it has changed since it was read with this etag.
+        """
+        when = {} if etag is None else _unchanged(etag)
+        await self._run(lambda proxy: proxy.delete_item(document_id, pk, **when))
+
+    async def batch(self, pk: str, operations: Sequence[Operation]) -> Sequence[Document | None]:
+        """Do several operations on one partition, all or none; answer the documents as they are then.
+
+        Raises:
+            Refused: One of them was refused, and none was done.
+        """
+        done = await self._run(lambda proxy: _batch(proxy, operations, pk))
+        return [one.get("resourceBody") for one in done]
+
+    async def query(
+        self, sql: str, given: Mapping[str, object], *, pk: str | None = None, page: int | None = None
+    ) -> AsyncIterator[Any]:
+        """Read what a query selects, page by page as it is taken.
+
+        Args:
+            sql: The query.
+            given: What its parameters stand for, by their names without `@`.
+            pk: In which partition; None is in all, one range after the other and in no order.
+            page: How many rows a page has at most; None leaves it to the service.
+        """
+        parameters = [{"name": f"@{name}", "value": value} for name, value in given.items()]
+        where: dict[str, Any] = {} if pk is None else {"partition_key": pk}
+
+        async def begin(proxy: "ContainerProxy") -> AsyncIterator[AsyncIterator[Any]]:
+            rows = proxy.query_items(sql, parameters=parameters, max_item_count=page, **where)
+            return rows.by_page()
+
+        pages = await self._run(begin)
+        while True:
+            try:
+                rows = await self._run(lambda _: anext(pages))
+            except StopAsyncIteration:
+                return
+            async for row in rows:
+                yield row
+
+    async def _run(self, operate: Callable[["ContainerProxy"], Awaitable[Any]]) -> Any:  # noqa: ANN401 - as the client answers
+        """Do something within the bound.
+
+        Raises:
+            Refused: The service did not do it.
+            Unavailable: It is out of reach, overloaded, or does not know us.
+        """
+        try:
+            async with asyncio.timeout(self._bound_seconds):
+                with _failures():
+                    return await operate(await self._proxy())
+        except TimeoutError as late:
+            raise Unavailable("store", f"no answer within {self._bound_seconds:g} s") from late
+
+
+async def _batch(proxy: "ContainerProxy", operations: Sequence[Operation], pk: str) -> Any:  # noqa: ANN401 - as above
+    done = await proxy.execute_item_batch(list(operations), pk)
+    # The client forgets this after a batch alone, and could read what was there before it.
+    client: Any = proxy.client_connection
+    if client.session is not None:
+        client.session.update_session(client, done[0].get("resourceBody") or {}, done.get_response_headers())
+    return done
+
+
+def _unchanged(etag: str) -> dict[str, Any]:
+    from azure.core import MatchConditions  # noqa: PLC0415 - see `account`
+
+    return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Turn what Azure's client raises into what is ours.
+
+    Raises:
+        Refused: The service did not do it.
+        Unavailable: It is out of reach, overloaded, or does not know us.
+        AzureError: What was asked is a mistake of ours.
+    """
+    from azure.core.exceptions import AzureError  # noqa: PLC0415 - see `account`
+
+    try:
+        yield
+    except AzureError as wrong:
+        status = getattr(wrong, "status_code", None)
+        if status in MISTAKES:
+            raise
+        is_there = getattr(wrong, "sub_status", None) not in {NO_CONTAINER, NOT_CAUGHT_UP}
+        if status in REFUSALS and is_there:
+            raise Refused(status, getattr(wrong, "error_index", 0)) from wrong
+        why = str(wrong).partition("\n")[0] or type(wrong).__name__
+        raise Unavailable("store", why, _wait(wrong)) from wrong
+
+
+def _wait(wrong: Exception) -> timedelta | None:
+    """How long the service asks to be left alone."""
+    headers = getattr(wrong, "headers", None) or {}
+    wait_ms = headers.get(RETRY_AFTER)
+    return None if wait_ms is None else timedelta(milliseconds=float(wait_ms))
