@@ -9,6 +9,7 @@ assert walk.receiver.got == [message.id]
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -190,8 +191,11 @@ class Walk:
         await self.service.operational.settled()
         queues = (DISPATCH_QUEUE, RETRY_QUEUE, TASKS_QUEUE)
         while taken := [delivery for queue in queues for delivery in await self.takes(queue)]:
-            for delivery in taken:
-                await self.does(delivery)
+            settlings = [await self._does(delivery) for delivery in taken]
+            # At the same time, because each by itself waits a while for others to share its write.
+            await asyncio.gather(
+                *(settle(delivery) for settle, delivery in zip(settlings, taken, strict=True))
+            )
             await self.service.operational.settled()
 
     async def works_at_once(self) -> None:
@@ -214,6 +218,11 @@ class Walk:
 
     async def does(self, delivery: Delivery) -> None:
         """Do one piece of queued work as a queue trigger would, and settle it."""
+        settle = await self._does(delivery)
+        await settle(delivery)
+
+    async def _does(self, delivery: Delivery) -> Callable[[Delivery], Awaitable[None]]:
+        """Do it, and say how to settle it."""
         count = delivery.delivery_count
         try:
             if delivery.queue == DISPATCH_QUEUE:
@@ -225,9 +234,8 @@ class Walk:
             else:
                 await self.service.reattempt(work, delivery_count=count)
         except Unavailable:
-            await self.service.store.consumer.abandon(delivery)
-        else:
-            await self.service.store.consumer.complete(delivery)
+            return self.service.store.consumer.abandon
+        return self.service.store.consumer.complete
 
     async def _steps(self, step: TaskStep) -> None:
         """Take one step of a task, and have the next one follow as the task's orchestration does."""
