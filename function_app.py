@@ -8,7 +8,8 @@
     durable    background_task   does it, a step at a time
                task_step         one of its steps
     timers     sweep       queue what was recorded and never queued
-               retention   erase payloads whose time is over
+               retention   erase payloads whose time is over, forget what is old
+               histories   purge what orchestrations that have ended leave behind
                gauges      note how the queues, the store and the endpoints stand
 
 The Azure Functions host reads the registrations from `app`; so does the embedded host (`heliograph serve`).

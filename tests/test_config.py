@@ -70,6 +70,8 @@ def test_only_two_secrets_must_be_set() -> None:
         endpoint_https_only=False,
         allow_subnets=(),
         encryption_key=KEY,
+        attempt_retention=timedelta(days=90),
+        task_retention=timedelta(days=90),
         telemetry=frozenset({Telemetry.LINES}),
         telemetry_share=1.0,
         application_insights=None,
@@ -93,6 +95,8 @@ def test_every_setting_is_read() -> None:
         SIGNATURE_HEADERS="svix",
         ENDPOINT_HTTPS_ONLY="True",
         ALLOW_SUBNETS="127.0.0.1/32, ::1/128,10.0.0.0/8,192.168.0.1",
+        ATTEMPT_RETENTION="36h",
+        TASK_RETENTION="1d",
         TELEMETRY=" Lines",
         TELEMETRY_SHARE="5%",
     )
@@ -113,6 +117,8 @@ def test_every_setting_is_read() -> None:
             ip_network(subnet) for subnet in ("127.0.0.1/32", "::1/128", "10.0.0.0/8", "192.168.0.1/32")
         ),
         encryption_key=KEY,
+        attempt_retention=timedelta(hours=36),
+        task_retention=timedelta(days=1),
         telemetry=frozenset({Telemetry.LINES}),
         telemetry_share=0.05,
         application_insights=None,
@@ -205,6 +211,11 @@ def test_an_empty_retry_schedule_means_no_retry() -> None:
         *(
             ("TELEMETRY_SHARE", share, f"'{share}'; write a share above 0 % and up to 100 %, such as 5%")
             for share in ("0%", "101%", "5", "half", "-1%", "1e1%", "٣%", ".%")
+        ),
+        *(
+            (name, text, f"'{text}'; write a duration of at least 24h, such as 90d")
+            for name in ("ATTEMPT_RETENTION", "TASK_RETENTION")
+            for text in ("23h", "0s", "forever", "4000d")
         ),
         ("JWT_ALGORITHM", "none", "'none'; write one of HS256, HS384, HS512, RS256, RS384, RS512, EdDSA"),
         ("PORT", "eighty", "'eighty'; write a port such as 8071, at most 65535; 0 takes any that is free"),

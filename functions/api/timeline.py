@@ -66,7 +66,8 @@ class TimelineEndpointOut(msgspec.Struct, kw_only=True, rename="camel"):
         url: The endpoint's; if it was removed, where the newest attempt went.
         standing: `delivered`: an attempt succeeded. `retrying`: none did, and a retry follows. `given_up`:
             none did, and none follows. `waiting`: there was none, and the endpoint as it is now wants the
-            message. `left_out`: there was none, and as things are now there will be none.
+            message. `left_out`: there was none, and as things are now there will be none. `forgotten`: the
+            message is so old that attempts on it are not kept any more.
         why: Judged by endpoint and message as they are now. What keeps the message away: `disabled`,
             `event_type`, `channels`, `created_later`, `payload_gone`, `removed`. Why it may wait: `not_due`,
             `rate`, `circuit`: the endpoint fails every time, and now and then one message is let through, or

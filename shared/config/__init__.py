@@ -43,6 +43,8 @@ SIGNATURE_HEADERS = PREFIX + "SIGNATURE_HEADERS"
 ENDPOINT_HTTPS_ONLY = PREFIX + "ENDPOINT_HTTPS_ONLY"
 ALLOW_SUBNETS = PREFIX + "ALLOW_SUBNETS"
 ENCRYPTION_KEY = PREFIX + "ENCRYPTION_KEY"
+ATTEMPT_RETENTION = PREFIX + "ATTEMPT_RETENTION"
+TASK_RETENTION = PREFIX + "TASK_RETENTION"
 TELEMETRY = PREFIX + "TELEMETRY"
 TELEMETRY_SHARE = PREFIX + "TELEMETRY_SHARE"
 # These two are the platform's: Azure sets them for the Functions host, too.
@@ -62,6 +64,8 @@ NAMES = (
     ENDPOINT_HTTPS_ONLY,
     ALLOW_SUBNETS,
     ENCRYPTION_KEY,
+    ATTEMPT_RETENTION,
+    TASK_RETENTION,
     TELEMETRY,
     TELEMETRY_SHARE,
     *azure.PROFILE,
@@ -78,6 +82,9 @@ DEFAULT_REQUEST_TIMEOUT = timedelta(seconds=30)
 LONGEST_REQUEST_TIMEOUT = timedelta(seconds=30)
 DEFAULT_DISABLE_AFTER = timedelta(hours=120)
 ENCRYPTION_KEY_BYTES = 32
+DEFAULT_RETENTION = timedelta(days=90)
+SHORTEST_RETENTION = timedelta(days=1)
+"""Longer than any queued work waits for its first attempt, which looks at what was attempted before."""
 
 Subnet = IPv4Network | IPv6Network
 
@@ -161,6 +168,8 @@ class Settings:
         allow_subnets: Addresses that may be called although they are private.
         encryption_key: What endpoint secrets are encrypted with at rest, 32 bytes; empty if a key of Key
             Vault has always stood in for it.
+        attempt_retention: How long attempts are kept after the last one on their message.
+        task_retention: How long background tasks are kept after their end.
         telemetry: Where the journal goes.
         telemetry_share: Of the messages without a failure, Application Insights is told at most so many.
         application_insights: Where that is; None if nothing goes there.
@@ -182,6 +191,8 @@ class Settings:
     endpoint_https_only: bool
     allow_subnets: tuple[Subnet, ...]
     encryption_key: bytes = field(repr=False)
+    attempt_retention: timedelta
+    task_retention: timedelta
     telemetry: frozenset[Telemetry]
     telemetry_share: float
     application_insights: Resource | None
@@ -219,6 +230,8 @@ class Settings:
             endpoint_https_only=reader.read(ENDPOINT_HTTPS_ONLY, _truth, default=False),
             allow_subnets=reader.read(ALLOW_SUBNETS, _subnets, default=()),
             encryption_key=_read_encryption_key(reader),
+            attempt_retention=reader.read(ATTEMPT_RETENTION, _retention, default=DEFAULT_RETENTION),
+            task_retention=reader.read(TASK_RETENTION, _retention, default=DEFAULT_RETENTION),
             telemetry=reader.read(TELEMETRY, _telemetry_beside(resource), default=usual),
             telemetry_share=reader.read(TELEMETRY_SHARE, _share, default=1.0),
             application_insights=resource,
@@ -308,6 +321,14 @@ def _request_timeout(text: str) -> timedelta:
 
 def _disable_after(text: str) -> timedelta:
     return _duration(text, "a duration such as 120h")
+
+
+def _retention(text: str) -> timedelta:
+    want = "a duration of at least 24h, such as 90d"
+    retention = _duration(text, want)
+    if retention < SHORTEST_RETENTION:
+        raise ValueError(want)
+    return retention
 
 
 def _duration(text: str, want: str) -> timedelta:

@@ -8,8 +8,8 @@ attempt are those of the present, and `StandingReason.CHANGED_LATER` says that t
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from shared.domain.application import Application
@@ -59,6 +59,8 @@ class MessageStanding(StrEnum):
     """There was none, and the endpoint as it is now wants the message."""
     LEFT_OUT = "left_out"
     """There was none, and as things are now there will be none."""
+    FORGOTTEN = "forgotten"
+    """If there was one, it is not kept any more."""
 
 
 class StandingReason(StrEnum):
@@ -213,6 +215,20 @@ def timeline(
         endpoints=standings[:ENDPOINTS_MAX],
         complete=len(attempts) <= ATTEMPTS_MAX and len(standings) <= ENDPOINTS_MAX,
     )
+
+
+def as_far_as_kept(found: Timeline, attempts_kept: timedelta) -> Timeline:
+    """The timeline as it is told of a message whose attempts may be forgotten: nobody knows how it stands.
+
+    Args:
+        found: As it looks by what is there.
+        attempts_kept: How long attempts are kept at least. Those on one message are forgotten together.
+    """
+    are_known = any(one.attempts for one in found.endpoints)
+    if are_known or found.message.created_at >= found.at - attempts_kept:
+        return found
+    forgotten = [replace(one, standing=MessageStanding.FORGOTTEN, why=()) for one in found.endpoints]
+    return replace(found, endpoints=forgotten)
 
 
 def _of_message(message: Message, now: datetime) -> Iterator[Station]:

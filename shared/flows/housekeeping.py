@@ -1,17 +1,20 @@
 """What timers do. Each run is bounded, and a late, doubled or missed one does no harm."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.domain.background_task import restarted
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, TASKS_QUEUE, Retry, TaskStep, to_body
 from shared.ports.answers import Answers
+from shared.ports.attempts import Attempts
 from shared.ports.background_tasks import BackgroundTasks
 from shared.ports.clock import Clock
 from shared.ports.journal import Journal
 from shared.ports.messages import Messages
 from shared.ports.outbox import Outbox
 from shared.ports.queue import Queue
+from shared.ports.removal import Removed
 
 STRANDED_AFTER = timedelta(minutes=2)
 """Work that is recorded this long without a trace of having been queued is queued again."""
@@ -20,10 +23,15 @@ STALLED_AFTER = timedelta(minutes=15)
 """A background task that runs and has not advanced for this long goes on. Much longer than a step takes."""
 
 SWEEP_LIMIT = 500
-BATCH = 500
-"""Rows that one write of retention touches, so that it holds up no delivery for long."""
 
-BATCHES = 2_000
+BATCH = 100
+"""The most that one write of retention removes. It is to take less than 50 ms, and a store removes less where
+that would take longer."""
+
+REST = timedelta(milliseconds=5)
+"""Between two such writes, so that what is new comes first."""
+
+BATCHES = 10_000
 """Writes of each kind that one run of retention makes at most. Every five minutes, that is 3,333 rows a
 second: as many as can come in for long, so nothing piles up. What is left waits for the next run."""
 
@@ -69,29 +77,63 @@ class Sweep:
 
 
 @dataclass(frozen=True)
+class Keep:
+    """How long things are kept that are over.
+
+    Attributes:
+        attempts: After the last attempt on their message, or after the retry that was to follow it.
+        tasks: Background tasks, after their end.
+    """
+
+    attempts: timedelta
+    tasks: timedelta
+
+
+@dataclass(frozen=True)
 class Retention:
-    """Erase payloads whose time is over, and forget old idempotent answers."""
+    """Erase payloads whose time is over, and forget old idempotent answers, attempts and background tasks.
+
+    A message whose attempts were forgotten stays, with its eventId, in the lists of messages; it is in none
+    of the lists of attempts and of an endpoint's messages any more, and no replay takes it for one that was
+    never attempted.
+    """
 
     messages: Messages
     answers: Answers
+    attempts: Attempts
+    background_tasks: BackgroundTasks
+    keep: Keep
     clock: Clock
     journal: Journal
 
     async def __call__(self) -> int:
-        """Erase and forget in small batches; say how many rows went.
+        """Erase and forget in small batches with rests between them; say how many rows went.
 
         Raises:
             Unavailable: The store is out of reach; the next run goes on.
         """
         now = self.clock.now()
-        payloads = answers = 0
+        attempts_until, tasks_until = now - self.keep.attempts, now - self.keep.tasks
+        gone = {
+            "payloads": await self._all(lambda _: self.messages.erase_payloads(expired_at=now, limit=BATCH)),
+            "answers": await self._all(lambda _: self.answers.forget(before=now, limit=BATCH)),
+            "attempts": await self._all(
+                lambda after: self.attempts.forget(before=attempts_until, after=after, limit=BATCH)
+            ),
+            "tasks": await self._all(lambda _: self.background_tasks.forget(before=tasks_until, limit=BATCH)),
+        }
+        if any(gone.values()):
+            self.journal.note("retention.ran", **gone)
+        return sum(gone.values())
+
+    async def _all(self, some: Callable[[str], Awaitable[Removed]]) -> int:
+        """Remove some after some: each time from where the time before has ended."""
+        gone, rest = 0, ""
         for _ in range(BATCHES):
-            erased = await self.messages.erase_payloads(expired_at=now, limit=BATCH)
-            forgotten = await self.answers.forget(before=now, limit=BATCH)
-            payloads += erased
-            answers += forgotten
-            if erased < BATCH and forgotten < BATCH:
+            removed = await some(rest)
+            gone += removed.count
+            if removed.rest is None:
                 break
-        if payloads or answers:
-            self.journal.note("retention.ran", payloads=payloads, answers=answers)
-        return payloads + answers
+            rest = removed.rest
+            await self.clock.sleep(REST)
+        return gone

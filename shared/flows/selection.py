@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
+
+from msgspec import structs
 
 from shared.domain import ids
 from shared.domain.attempt import Status
@@ -72,13 +75,17 @@ class Select:
 
     What was attempted before is found by how it stands at the endpoint. What never was is the rest of all
     messages of the time, less those that the endpoint would not get now, those whose time is still to come,
-    and the pings of other endpoints.
+    and the pings of other endpoints; and less those so old that the attempts on them may be forgotten.
+
+    Attributes:
+        attempts_kept: How long attempts are kept at least.
     """
 
     messages: Messages
     destinations: Destinations
     attempts: Attempts
     endpoints: Endpoints
+    attempts_kept: timedelta
     clock: Clock
 
     async def __call__(
@@ -101,6 +108,8 @@ class Select:
             missed = await self.destinations.standing_at(app_id, wanted.endpoint_id, scan, MISSED)
             return Found(missed[:PAGE], missed[PAGE - 1] if len(missed) > PAGE else None)
         if isinstance(wanted, Replay):
+            known_since = self.clock.now() - self.attempts_kept
+            wanted = structs.replace(wanted, since=max(wanted.since, known_since))
             look = partial(self._untried, await self.endpoints.get(app_id, wanted.endpoint_id))
         else:
             look = partial(self._attempted, app_id, wanted)

@@ -1,10 +1,11 @@
 """Looking back: what became of one message."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.domain.application import Application
 from shared.domain.paging import Scan
-from shared.domain.timeline import ATTEMPTS_MAX, Timeline, timeline
+from shared.domain.timeline import ATTEMPTS_MAX, Timeline, as_far_as_kept, timeline
 from shared.flows.circuits import Circuits
 from shared.ports.attempts import AttemptFilter, Attempts
 from shared.ports.clock import Clock
@@ -17,12 +18,17 @@ _EVERY = AttemptFilter()
 
 @dataclass(frozen=True)
 class LookBack:
-    """Tell the timeline of a message; nothing is kept for it but what deliveries and lists need anyway."""
+    """Tell the timeline of a message; nothing is kept for it but what deliveries and lists need anyway.
+
+    Attributes:
+        attempts_kept: How long attempts are kept at least.
+    """
 
     messages: Messages
     attempts: Attempts
     endpoints: Endpoints
     circuits: Circuits
+    attempts_kept: timedelta
     clock: Clock
 
     async def __call__(self, application: Application, key: str) -> Timeline:
@@ -37,4 +43,5 @@ class LookBack:
         attempts = await self.attempts.of_message(message.id, _EARLIEST, _EVERY)
         endpoints = await self.endpoints.of_application(application.id)
         paused = {one.id for one in endpoints if self.circuits.health(one).pause is not None}
-        return timeline(application, message, attempts, endpoints, self.clock.now(), paused=paused)
+        found = timeline(application, message, attempts, endpoints, self.clock.now(), paused=paused)
+        return as_far_as_kept(found, self.attempts_kept)

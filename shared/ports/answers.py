@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
+from shared.ports.removal import Removed
+
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
@@ -48,6 +50,6 @@ class Answers(Protocol):
         """
         ...
 
-    async def forget(self, *, before: datetime, limit: int) -> int:
-        """Remove up to `limit` answers and locks that expired before an instant; say how many."""
+    async def forget(self, *, before: datetime, limit: int) -> Removed:
+        """Remove up to `limit` answers and locks that expired before an instant."""
         ...

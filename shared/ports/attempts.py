@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from shared.domain.attempt import Attempt, Ended, Status
 from shared.domain.paging import Scan
+from shared.ports.removal import Removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,5 +82,19 @@ class Attempts(Protocol):
         """No retry follows: clear `next_attempt_at` of every attempt on the message at the endpoint.
 
         If one was to follow, the newest automatic attempt says from then on how that ended.
+        """
+        ...
+
+    async def forget(self, *, before: datetime, after: str, limit: int) -> Removed:
+        """Remove up to `limit` attempts on messages with which all was over at an instant.
+
+        The newest attempt on such a message was made before that instant, wherever it was made, and no retry
+        was to follow then or later. The oldest go first; as long as one is left at an endpoint, the message
+        stands there as before.
+
+        Args:
+            before: The instant.
+            after: The `rest` of the call before; empty begins.
+            limit: How many may go.
         """
         ...

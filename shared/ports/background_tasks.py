@@ -7,6 +7,7 @@ from typing import Protocol
 
 from shared.domain.background_task import BackgroundTask, TaskName, TaskStatus
 from shared.domain.paging import Scan
+from shared.ports.removal import Removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +64,8 @@ class BackgroundTasks(Protocol):
 
         One that rests is not among them, unless its next step was due before that.
         """
+        ...
+
+    async def forget(self, *, before: datetime, limit: int) -> Removed:
+        """Remove up to `limit` tasks of any organization that ended before an instant."""
         ...

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from shared.domain.message import Message
 from shared.domain.paging import Scan
+from shared.ports.removal import Removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,6 @@ class Messages(Protocol):
         """Remove messages by id for good: their payloads, every attempt on them, and all places in lists."""
         ...
 
-    async def erase_payloads(self, *, expired_at: datetime, limit: int) -> int:
-        """Erase up to `limit` payloads that had expired by an instant; say how many."""
+    async def erase_payloads(self, *, expired_at: datetime, limit: int) -> Removed:
+        """Erase up to `limit` payloads that had expired by an instant."""
         ...

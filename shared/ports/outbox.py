@@ -78,7 +78,8 @@ class Outbox(Protocol):
 
         A message without attempt is a dispatch, as it was queued but with `repeat` set; a failed attempt
         whose retry is overdue is a retry. A message that was told when to be delivered is looked at by its
-        `deliver_at`, any other by its `created_at`: one that waits for its time is not unfinished.
+        `deliver_at`, any other by its `created_at`: one that waits for its time is not unfinished, nor is one
+        whose attempts were removed.
         An adapter that writes both halves in one transaction has none.
         """
         ...

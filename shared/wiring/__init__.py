@@ -36,7 +36,7 @@ from shared.flows.erase import Erase
 from shared.flows.erase_application import EraseApplication
 from shared.flows.event_type_import import ImportEventTypes
 from shared.flows.gauges import Measure
-from shared.flows.housekeeping import Retention, Sweep
+from shared.flows.housekeeping import Keep, Retention, Sweep
 from shared.flows.in_turn import AttemptInTurn
 from shared.flows.management import SeededEventTypes
 from shared.flows.operational import OperationalWebhooks
@@ -179,7 +179,14 @@ def compose(
     attempt_by_hand = AttemptByHand(
         directory, store.messages, store.attempts, attempt_in_turn, clock, journal
     )
-    select = Select(store.messages, store.destinations, store.attempts, store.endpoints, clock)
+    select = Select(
+        store.messages,
+        store.destinations,
+        store.attempts,
+        store.endpoints,
+        settings.attempt_retention,
+        clock,
+    )
     return Service(
         settings=settings,
         clock=clock,
@@ -219,10 +226,20 @@ def compose(
             journal,
         ),
         diagnose=Diagnose(store.queue, store.endpoints, store.throttles, circuits, directory, clock),
-        look_back=LookBack(store.messages, store.attempts, store.endpoints, circuits, clock),
+        look_back=LookBack(
+            store.messages, store.attempts, store.endpoints, circuits, settings.attempt_retention, clock
+        ),
         cancel_task=CancelTask(store.background_tasks, clock, journal),
         sweep=Sweep(store.outbox, store.background_tasks, store.queue, clock, journal),
-        retention=Retention(store.messages, store.answers, clock, journal),
+        retention=Retention(
+            store.messages,
+            store.answers,
+            store.attempts,
+            store.background_tasks,
+            Keep(settings.attempt_retention, settings.task_retention),
+            clock,
+            journal,
+        ),
         measure=Measure(store.queue, store.endpoints, circuits, store.check, clock, journal),
         tally=tally,
         store=store,

@@ -1,6 +1,6 @@
 """What `shared.ports.background_tasks` promises."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -26,6 +26,7 @@ from shared.domain.work import TASKS_QUEUE, TaskStep, step_from
 from shared.ports.background_tasks import BackgroundTaskFilter
 from tests.clock import NOON, MovedClock
 from tests.contracts.adapters import Stores
+from tests.contracts.removal import all_gone
 from tests.contracts.scans import EVERYTHING, expected, on_one_store, scans
 from tests.makers import ORG, OTHER_ORG, a_task
 
@@ -181,6 +182,28 @@ async def test_a_task_that_rests_is_found_only_when_its_time_has_come(stores: St
     assert list(found) == [resting]
 
 
+async def test_tasks_that_have_ended_are_forgotten_after_a_while(stores: Stores) -> None:
+    ends = [NOON, NOON + MINUTE, NOON + 2 * MINUTE, NOON + 3 * MINUTE, None]
+    tasks = [a_task(org_id=ORG if number % 2 else OTHER_ORG) for number in range(len(ends))]
+    for number, (task, at) in enumerate(zip(tasks, ends, strict=True)):
+        await stores.background_tasks.begin(task)
+        if at is not None:
+            ended = advanced(task, Worked(why="no" if number == 1 else None), at)
+            assert await stores.background_tasks.advance(task, ended)
+
+    async def gone(before: datetime) -> int:
+        return await all_gone(lambda _: stores.background_tasks.forget(before=before, limit=2), limit=2)
+
+    assert await gone(NOON) == 0
+    assert await gone(NOON + 3 * MINUTE) == 3
+    assert await gone(NOON + 3 * MINUTE) == 0
+    for task in tasks[:3]:
+        with pytest.raises(Unknown):
+            await stores.background_tasks.get(task.org_id, task.id)
+    for task in tasks[3:]:
+        assert (await stores.background_tasks.get(task.org_id, task.id)).id == task.id
+
+
 async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
     task = a_task()
     await stores.background_tasks.begin(task)
@@ -191,6 +214,7 @@ async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
         stores.background_tasks.scan(ORG, EVERYTHING, ANY),
         stores.background_tasks.advance(task, restarted(task, NOON)),
         stores.background_tasks.stalled(before=NOON, limit=1),
+        stores.background_tasks.forget(before=NOON, limit=1),
     ):
         with pytest.raises(Unavailable):
             await call

@@ -1,6 +1,6 @@
 """What `shared.ports.messages` promises."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -16,6 +16,7 @@ from shared.ports.destinations import AttemptedMessageFilter
 from shared.ports.messages import MessageFilter
 from tests.clock import NOON, MovedClock
 from tests.contracts.adapters import Stores
+from tests.contracts.removal import all_gone
 from tests.contracts.scans import EVERYTHING, expected, on_one_store, scans
 from tests.makers import a_dispatch, a_failed_attempt, a_message, an_application, an_attempt, an_endpoint
 
@@ -185,10 +186,14 @@ async def test_payloads_that_had_expired_are_erased_a_few_at_a_time(stores: Stor
     later = a_message(ACME, payload_expires_at=instant + timedelta(microseconds=1))
     await accepted(stores, *expired, later)
 
-    assert await stores.messages.erase_payloads(expired_at=instant - timedelta(microseconds=1), limit=9) == 0
-    assert await stores.messages.erase_payloads(expired_at=instant, limit=2) == 2
-    assert await stores.messages.erase_payloads(expired_at=instant, limit=2) == 1
-    assert await stores.messages.erase_payloads(expired_at=instant, limit=2) == 0
+    async def gone(expired_at: datetime) -> int:
+        return await all_gone(
+            lambda _: stores.messages.erase_payloads(expired_at=expired_at, limit=2), limit=2
+        )
+
+    assert await gone(instant - timedelta(microseconds=1)) == 0
+    assert await gone(instant) == 3
+    assert await gone(instant) == 0
 
     for message in expired:
         assert (await stores.messages.get(ACME.id, message.id)).payload is None

@@ -3,13 +3,21 @@
 from datetime import timedelta
 from itertools import permutations
 
-from shared.domain.timeline import ATTEMPTS_MAX, ENDPOINTS_MAX, MessageStanding, StationKind, timeline
+from shared.domain.timeline import (
+    ATTEMPTS_MAX,
+    ENDPOINTS_MAX,
+    MessageStanding,
+    StationKind,
+    as_far_as_kept,
+    timeline,
+)
 from tests.clock import NOON
 from tests.makers import a_failed_attempt, a_message, an_application, an_attempt, an_endpoint
 
 ACME = an_application()
 MESSAGE = a_message(ACME)
 SECOND = timedelta(seconds=1)
+KEPT = timedelta(days=90)
 
 
 def test_stations_of_one_instant_are_always_in_the_same_order() -> None:
@@ -58,3 +66,21 @@ def test_of_very_many_endpoints_those_without_an_attempt_are_left_out_first() ->
         *(one.id for one in endpoints[: ENDPOINTS_MAX - 1]),
     ]
     assert found.endpoints[0].standing is MessageStanding.DELIVERED
+
+
+def test_how_a_message_without_attempts_stands_is_told_only_while_they_would_be_kept() -> None:
+    """Later nobody knows whether it was delivered."""
+    endpoint = an_endpoint(ACME)
+    at = MESSAGE.created_at + KEPT
+    known = as_far_as_kept(timeline(ACME, MESSAGE, [], [endpoint], at), KEPT)
+    assert known.endpoints[0].standing is MessageStanding.WAITING
+    later = as_far_as_kept(timeline(ACME, MESSAGE, [], [endpoint], at + SECOND), KEPT)
+    assert (later.endpoints[0].standing, later.endpoints[0].why) == (MessageStanding.FORGOTTEN, ())
+
+
+def test_an_endpoint_beside_one_with_an_attempt_never_had_one() -> None:
+    """The attempts on a message are forgotten together."""
+    tried, untried = an_endpoint(ACME), an_endpoint(ACME)
+    at = MESSAGE.created_at + 2 * KEPT
+    found = timeline(ACME, MESSAGE, [an_attempt(MESSAGE, tried)], [tried, untried], at)
+    assert as_far_as_kept(found, KEPT) == found

@@ -1,16 +1,28 @@
 """Timers: late, doubled and missed runs do no harm."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from msgspec import structs
 
 from shared.domain.application import Application
-from shared.domain.background_task import TaskStatus
+from shared.domain.background_task import Replay, TaskStatus
+from shared.domain.endpoint import EndpointEdit
+from shared.domain.errors import EventIdTaken, Unknown
+from shared.domain.timeline import MessageStanding
 from shared.domain.work import TASKS_QUEUE, Dispatch, Retry
-from shared.flows.housekeeping import STALLED_AFTER, STRANDED_AFTER, Retention, Sweep
+from shared.flows.housekeeping import BATCH, REST, STALLED_AFTER, STRANDED_AFTER, Keep, Retention, Sweep
 from shared.ports.outbox import Outbox
-from tests.flows.walk import Walk
+from shared.ports.removal import Removed
+from tests.clock import NOON, MovedClock
+from tests.flows.walk import Notes, Walk
 from tests.makers import a_failed_attempt, an_answer
+
+KEPT = timedelta(days=90)
 
 
 class TwoServices:
@@ -122,35 +134,131 @@ async def test_old_idempotent_answers_are_forgotten(walk: Walk) -> None:
 
 @dataclass
 class Pile:
-    """Expired payloads and answers, so many of each that a database of them would take long to make."""
+    """Something that is over, so much of it that a database of it would take long to make."""
 
-    payloads: int
-    answers: int
+    left: int
 
-    async def erase_payloads(self, *, expired_at: datetime, limit: int) -> int:
+    async def erase_payloads(self, *, expired_at: datetime, limit: int) -> Removed:
         """As the port of messages says."""
         del expired_at
-        erased = min(limit, self.payloads)
-        self.payloads -= erased
-        return erased
+        return self._some(limit)
 
-    async def forget(self, *, before: datetime, limit: int) -> int:
-        """As the port of answers says."""
-        del before
-        forgotten = min(limit, self.answers)
-        self.answers -= forgotten
-        return forgotten
+    async def forget(self, *, before: datetime, limit: int, after: str = "") -> Removed:
+        """As the ports of answers, attempts and background tasks say."""
+        del before, after
+        return self._some(limit)
+
+    def _some(self, limit: int) -> Removed:
+        count = min(limit, self.left)
+        self.left -= count
+        return Removed(count, "" if self.left else None)
 
 
-async def test_retention_keeps_up_with_what_five_minutes_bring(walk: Walk) -> None:
+class HurriedClock(MovedClock):
+    """A clock on which sleep takes no time of the test's."""
+
+    async def sleep(self, pause: timedelta) -> None:
+        """Let so much time pass at once."""
+        self.move(pause)
+
+
+async def test_retention_keeps_up_with_what_five_minutes_bring() -> None:
     """Else a busy service would fill its disk with what it promised to erase."""
     brought = 300 * 3_300
-    pile = Pile(payloads=brought, answers=brought)
-    retention = Retention(pile, pile, walk.clock, walk.journal)  # type: ignore[arg-type] # all that it asks of them
+    piles = Pile(brought), Pile(brought), Pile(brought), Pile(brought)
+    clock, keep = HurriedClock(), Keep(timedelta(days=1), timedelta(days=1))
 
-    await retention()
+    # The piles do all that it asks of its stores.
+    await Retention(*piles, keep, clock, Notes())()  # type: ignore[arg-type]
 
-    assert (pile.payloads, pile.answers) == (0, 0)
+    assert [pile.left for pile in piles] == [0] * 4
+    assert clock.now() - NOON < timedelta(minutes=5)
+
+
+async def test_writes_of_others_pass_between_those_of_retention(walk: Walk, application: Application) -> None:
+    for _ in range(BATCH + 1):
+        await walk.accepts(application, payload_retention=timedelta(days=5))
+    walk.clock.move(timedelta(days=6))
+
+    running = asyncio.create_task(walk.service.retention())
+    await walk.clock.asleep()
+    await walk.has_endpoint(application)
+    assert not running.done()
+    walk.clock.move(REST)
+
+    assert await running == BATCH + 1
+
+
+async def test_a_message_stays_when_its_attempts_are_forgotten(walk: Walk, application: Application) -> None:
+    """It is in no list of attempts any more, and no replay takes it for one that was never attempted."""
+    endpoint = await walk.has_endpoint(application)
+    message = await walk.posts(application, event_id="order-17")
+    began_at = walk.clock.now()
+    await walk.passes(KEPT)
+    assert (await walk.service.retention(), len(await walk.attempts(message))) == (1, 1)  # its payload
+    walk.clock.move(timedelta(seconds=1))
+    assert (await walk.service.retention(), await walk.service.retention()) == (1, 0)
+
+    assert await walk.attempts(message) == []
+    found = await walk.service.messages.get(application.id, "order-17")
+    assert found == structs.replace(message, payload=None)
+    with pytest.raises(EventIdTaken):
+        await walk.accepts(application, event_id="order-17")
+    seen = await walk.service.look_back(application, message.id)
+    assert [one.standing for one in seen.endpoints] == [MessageStanding.FORGOTTEN]
+    wanted = Replay(endpoint.id, began_at - timedelta(hours=1), walk.clock.now())
+    assert (await walk.service.select.preview(application.id, wanted)).count == 0
+
+
+async def test_what_was_delivered_is_not_replayed_because_its_attempts_were_forgotten(
+    tmp_path: Path,
+) -> None:
+    """Attempts may be kept for a shorter time than payloads."""
+    walk = Walk.on(tmp_path, HELIOGRAPH_ATTEMPT_RETENTION="3d")
+    application = await walk.has_application()
+    endpoint = await walk.has_endpoint(application, disabled=True)
+    missed = await walk.posts(application)
+    await walk.service.catalogue.edit_endpoint(application, endpoint.id, EndpointEdit(disabled=False))
+    delivered = await walk.posts(application)
+    asked = Replay(endpoint.id, walk.clock.now() - timedelta(hours=1), walk.clock.now() + timedelta(hours=1))
+
+    async def would_be_sent() -> Sequence[str]:
+        return (await walk.service.select.preview(application.id, asked)).message_ids
+
+    await walk.passes(timedelta(days=3))
+    await walk.service.retention()
+    assert await would_be_sent() == [missed.id]
+    await walk.passes(timedelta(seconds=1))
+    assert await walk.service.retention() == 1
+    assert await would_be_sent() == []
+    assert walk.receiver.got == [delivered.id]
+    await walk.service.close()
+
+
+async def test_attempts_stay_while_a_retry_is_to_follow(walk: Walk, application: Application) -> None:
+    """Even if the schedule is longer than they are kept."""
+    await walk.has_endpoint(application)
+    walk.receiver.goes_down()
+    message = await walk.posts(application)
+    walk.clock.move(KEPT)
+    assert await walk.service.retention() == 1
+    (attempt,) = await walk.attempts(message)
+    assert attempt.next_attempt_at is not None
+    await walk.works()
+    assert (await walk.attempts(message))[0].ended is not None
+
+
+async def test_a_task_is_forgotten_some_time_after_its_end(walk: Walk, application: Application) -> None:
+    task = await walk.service.begin_task.purge(application)
+    await walk.works()
+    running = await walk.service.begin_task.purge(application)
+    walk.clock.move(KEPT)
+    assert await walk.service.retention() == 0
+    walk.clock.move(timedelta(seconds=1))
+    assert (await walk.service.retention(), await walk.service.retention()) == (1, 0)
+    with pytest.raises(Unknown):
+        await walk.service.background_tasks.get(task.org_id, task.id)
+    assert await walk.service.background_tasks.get(running.org_id, running.id) == running
 
 
 def replace_outbox(walk: Walk, unfinished: Sequence[Dispatch | Retry]) -> Sweep:

@@ -134,10 +134,11 @@ class Walk:
     journal: Notes
 
     @classmethod
-    def on(cls, folder: Path) -> "Walk":
-        """Open a service on a folder."""
+    def on(cls, folder: Path, **environment: str) -> "Walk":
+        """Open a service on a folder, with further environment variables."""
         clock, receiver, journal = MovedClock(), Receivers(), Notes()
-        settings = Settings.read({**ENVIRONMENT, "HELIOGRAPH_DATABASE": str(folder / "heliograph.db")})
+        database = {"HELIOGRAPH_DATABASE": str(folder / "heliograph.db")}
+        settings = Settings.read({**ENVIRONMENT, **database, **environment})
         service = compose(settings, clock=clock, dice=LoadedDice(), journal=journal, sender=receiver)
         return cls(service, clock, receiver, journal)
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from azure.functions.servicebus import ServiceBusMessage
+from azure.functions.timer import TimerRequest
 
 import function_app
+from functions.housekeeping import HISTORY_KEPT
 from functions.orchestrations import PAUSES, STEPS_OF_ONE_HISTORY
 from infra.local import registrations
 from infra.local.durable.driver import Durable, close_client
@@ -69,6 +71,15 @@ class Host:
             user_properties={},
         )
         await function.call(message=message)
+
+    async def tidies_up(self) -> None:
+        """Call the timer that purges histories."""
+        (function,) = [one for one in self.durable.registered.timers if one.name == "histories"]
+        await function.call(**{function.parameter: TimerRequest(past_due=False)})
+
+    async def is_known(self, task: BackgroundTask) -> bool:
+        """Whether anything is kept of its orchestration."""
+        return await self.walk.service.store.histories().orchestrations.get(task.id) is not None
 
     async def now(self, task: BackgroundTask) -> BackgroundTask:
         """How a task is doing."""
@@ -186,3 +197,45 @@ async def test_a_task_whose_orchestration_has_failed_is_begun_again_by_the_sweep
     await host.starts(task)
     await host.ends(task)
     assert (await host.now(task)).status is TaskStatus.FINISHED
+
+
+async def test_a_history_is_purged_a_week_after_its_beginning_if_it_has_ended(host: Host) -> None:
+    """The timer runs twice, and late: it does no harm. The task itself stays."""
+    ended, _ = await stepping(host, until=1)
+    await host.starts(ended)
+    await host.ends(ended)
+    running, _ = await stepping(host, until=1, failures=2)
+    await host.starts(running)
+    await host.rests(running, 1)
+    await host.tidies_up()
+    assert await host.is_known(ended)
+
+    host.walk.clock.move(HISTORY_KEPT)
+    await host.rests(running, 2)
+    for _ in range(2):
+        await host.tidies_up()
+        assert not await host.is_known(ended)
+        assert await host.is_known(running)
+    assert host.walk.journal.of("histories.purged") == [{"orchestrations": 1}]
+    assert (await host.now(ended)).status is TaskStatus.FINISHED
+
+    host.walk.clock.move(PAUSES[1])
+    await host.ends(running)
+    await host.tidies_up()
+    assert not await host.is_known(running)
+
+
+async def test_a_task_that_has_ended_is_not_worked_again_once_its_history_is_purged(host: Host) -> None:
+    """Its queue message turns up after all."""
+    task, steps = await stepping(host, until=1)
+    await host.starts(task)
+    await host.ends(task)
+    ended = await host.now(task)
+    host.walk.clock.move(HISTORY_KEPT)
+    await host.tidies_up()
+    wiring.install(host.walk.service)
+
+    await host.starts(task)
+    await host.ends(task)
+
+    assert (steps.taken, await host.now(task)) == (1, ended)

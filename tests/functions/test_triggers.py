@@ -154,6 +154,7 @@ def test_the_platform_sees_the_same_bindings() -> None:
         "tasks": "tasks",
         "sweep": "0 * * * * *",
         "retention": "0 */5 * * * *",
+        "histories": "30 7 * * * *",
         "gauges": "15 * * * * *",
     }
     assert isinstance(function_app.app, func.AsgiFunctionApp)

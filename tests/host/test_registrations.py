@@ -246,6 +246,7 @@ def test_every_function_of_this_program_is_driven() -> None:
         "tasks": ["tasks"],
         "0 * * * * *": ["sweep"],
         "0 */5 * * * *": ["retention"],
+        "30 7 * * * *": ["histories"],
         "15 * * * * *": ["gauges"],
         "orchestration": ["background_task"],
         "activity": ["task_step"],

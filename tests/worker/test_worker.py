@@ -5,7 +5,7 @@ import base64
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -98,7 +98,7 @@ def test_the_worker_indexes_every_function(worker: Worker) -> None:
         "tasks": "serviceBusTrigger",
         "background_task": "orchestrationTrigger",
         "task_step": "activityTrigger",
-        **dict.fromkeys(TIMERS, "timerTrigger"),
+        **dict.fromkeys((*TIMERS, "histories"), "timerTrigger"),
     }
 
 
@@ -177,33 +177,44 @@ def test_a_timer_that_comes_late_does_its_work(worker: Worker, name: str) -> Non
     assert called["ok"], called["why"]
 
 
-async def test_a_task_is_started_through_the_client_that_the_host_binds(worker: Worker) -> None:
-    """The client is told by the host where the extension listens, and finds it there."""
+async def called_beside_an_extension(
+    worker: Worker, name: str, call: dict[str, Any]
+) -> Sequence[tuple[str, str, str]]:
+    """Call a function that takes a durable client, and say what that asks the extension for."""
     asked = []
+    answers = {
+        "GET": (404, {"ExceptionMessage": "no such instance"}),
+        "POST": (202, {"id": "qtask_1"}),
+        "DELETE": (200, {"instancesDeleted": 3}),
+    }
 
     async def extension(request: web.Request) -> web.Response:
-        asked.append((request.method, request.path, await request.text()))
-        if request.method == "GET":
-            return web.json_response({"ExceptionMessage": "no such instance"}, status=404)
-        return web.json_response({"id": "qtask_1"}, status=202)
+        asked.append((request.method, request.path_qs, await request.text()))
+        status, said = answers[request.method]
+        return web.json_response(said, status=status)
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", extension)
     runner = web.AppRunner(app)
     await runner.setup()
     await (site := web.TCPSite(runner, "127.0.0.1", 0)).start()
-    port = runner.addresses[0][1]
-    message = a_queue_message(to_body(TaskStep(ORG, "qtask_1", 0)))
-    message["inputs"] = {
-        **message["inputs"],
-        "client": {"string": bound(f"http://127.0.0.1:{port}/durabletask")},
-    }
+    client = bound(f"http://127.0.0.1:{runner.addresses[0][1]}/durabletask")
+    inputs = {**call["inputs"], "client": {"string": client}}
 
-    called = await asyncio.to_thread(worker.call, "tasks", **message)
+    called = await asyncio.to_thread(worker.call, name, **{**call, "inputs": inputs})
 
     await site.stop()
     await runner.cleanup()
     assert called["ok"], called["why"]
+    return asked
+
+
+async def test_a_task_is_started_through_the_client_that_the_host_binds(worker: Worker) -> None:
+    """The client is told by the host where the extension listens, and finds it there."""
+    message = a_queue_message(to_body(TaskStep(ORG, "qtask_1", 0)))
+
+    asked = await called_beside_an_extension(worker, "tasks", message)
+
     assert [(method, path) for method, path, _ in asked] == [
         ("GET", "/durabletask/instances/qtask_1"),
         ("POST", "/durabletask/orchestrators/background_task/qtask_1"),
@@ -214,6 +225,14 @@ async def test_a_task_is_started_through_the_client_that_the_host_binds(worker: 
         "step": 0,
         "schema": 1,
     }
+
+
+async def test_histories_are_purged_through_the_client_that_the_host_binds(worker: Worker) -> None:
+    (asked,) = await called_beside_an_extension(worker, "histories", {"inputs": a_timer()})
+
+    assert asked[0] == "DELETE"
+    assert asked[1].startswith("/durabletask/instances/?createdTimeFrom=2020-01-01T00:00:00")
+    assert asked[1].endswith("&runtimeStatus=Completed,Failed,Terminated")
 
 
 def test_the_orchestrator_asks_for_its_first_step(worker: Worker) -> None:

@@ -7,12 +7,19 @@ from hashlib import blake2b
 import msgspec
 
 from shared.adapters.sqlite import columns
+from shared.adapters.sqlite.removal import remove_some
 from shared.adapters.sqlite.rows import ANSWER
 from shared.adapters.sqlite.writer import Writer
 from shared.ports.answers import Begun, StoredAnswer
+from shared.ports.removal import Removed
 
 _KEY_BYTES = 16
 """Keys are kept as digests of this length: still no two are the same, and a page of the index holds many."""
+
+_FORGET = (
+    "DELETE FROM answer WHERE seq IN (SELECT seq FROM answer WHERE ends_at < ? ORDER BY ends_at LIMIT 1)"
+    " RETURNING coalesce(length(body), 0)"
+)
 
 _headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
 
@@ -51,15 +58,11 @@ class SqliteAnswers:
 
         await self._writer.run(free)
 
-    async def forget(self, *, before: datetime, limit: int) -> int:
-        def remove(connection: sqlite3.Connection) -> int:
-            return connection.execute(
-                "DELETE FROM answer WHERE seq IN"
-                " (SELECT seq FROM answer WHERE ends_at < ? ORDER BY ends_at LIMIT ?)",
-                (columns.micros(before), limit),
-            ).rowcount
+    async def forget(self, *, before: datetime, limit: int) -> Removed:
+        def forget(connection: sqlite3.Connection) -> Removed:
+            return remove_some(connection, _FORGET, [columns.micros(before)], limit)
 
-        return await self._writer.run(remove)
+        return await self._writer.run(forget)
 
 
 def row_of(key: bytes, answer: StoredAnswer, expires_at: datetime) -> columns.Row:

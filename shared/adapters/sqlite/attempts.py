@@ -5,20 +5,23 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.adapters.sqlite import columns
 from shared.adapters.sqlite.labels import label_of, labels
 from shared.adapters.sqlite.merge import Ranges, one_moment
 from shared.adapters.sqlite.readers import Readers
+from shared.adapters.sqlite.removal import Turn
 from shared.adapters.sqlite.rows import STANDING_LABEL
 from shared.adapters.sqlite.writer import Writer
+from shared.domain import ids
 from shared.domain.attempt import ERASED_RESPONSE, Attempt, Ended, Ending, Status, Trigger
 from shared.domain.chain import message_status
 from shared.domain.errors import Unknown
 from shared.domain.paging import Scan
 from shared.ports.attempts import AttemptFilter
+from shared.ports.removal import Removed
 
 CODE_CLASSES = range(0, 1000, 100)
 """What `code_class` can be: the hundreds of a response code."""
@@ -31,6 +34,16 @@ _COLUMNS = (
 _SELECT = f"SELECT {_COLUMNS} FROM attempt t"
 
 _ONE = f"{_SELECT} WHERE t.message_id = ? AND t.id = ?"
+_OLDEST = f"{_SELECT} WHERE t.message_id = ? ORDER BY t.id LIMIT ?"
+_ALL = -1
+"""A limit that is none."""
+
+_REMOVE_OLDEST = "DELETE FROM attempt WHERE message_id = ? AND id <= ?"
+# In the order in which attempts are kept, so that nothing needs an index by time.
+_NEXT_MESSAGE = (
+    "SELECT message_id, max(max(made_at, coalesce(next_attempt_at, 0))) FROM attempt"
+    " WHERE message_id > ? AND message_id < ? GROUP BY message_id ORDER BY message_id LIMIT 1"
+)
 _AT_ENDPOINT = f"{_SELECT} WHERE t.message_id = ? AND t.endpoint_id = ? ORDER BY t.id"
 # The + keeps SQLite from going through all attempts at the endpoint for the few on the message.
 _TOGETHER = "WHERE message_id = ? AND +endpoint_id = ?"
@@ -144,6 +157,25 @@ class SqliteAttempts:
 
         await self._writer.run(clear)
 
+    async def forget(self, *, before: datetime, after: str, limit: int) -> Removed:
+        # A message is not younger than the attempts on it.
+        end, at = ids.start_id(ids.MESSAGE, ids.clamp(before)), columns.micros(before)
+
+        def forget(connection: sqlite3.Connection) -> Removed:
+            message_id, turn = after, Turn(limit)
+            while turn.goes_on():
+                row = connection.execute(_NEXT_MESSAGE, (message_id, end)).fetchone()
+                if row is None:
+                    return Removed(turn.gone)
+                if row[1] < at:
+                    (oldest,) = remove(connection, row[0], limit=1)
+                    turn.removed(len(oldest.response))
+                else:
+                    message_id = row[0]
+            return Removed(turn.gone, rest=message_id)
+
+        return await self._writer.run(forget)
+
     async def _read(self, sql: str, parameters: columns.Row) -> Sequence[Attempt]:
         def look(connection: sqlite3.Connection) -> Sequence[Attempt]:
             return _found(connection, sql, parameters)
@@ -164,15 +196,18 @@ def settle(connection: sqlite3.Connection, message_id: str, endpoint_id: str) ->
         STANDING_LABEL.insert(connection, (*place, standing, message_id, newest.id))
 
 
-def remove_all(connection: sqlite3.Connection, message_id: str) -> None:
-    """Remove every attempt on a message, with its places in lists."""
-    for attempt in _found(connection, f"{_SELECT} WHERE t.message_id = ?", (message_id,)):
+def remove(connection: sqlite3.Connection, message_id: str, limit: int = _ALL) -> Sequence[Attempt]:
+    """Remove the oldest attempts on a message, with their places in lists; say which."""
+    attempts = _found(connection, _OLDEST, (message_id, limit))
+    for attempt in attempts:
         facets = (attempt.status, code_class(attempt.response_status_code))
         for label in labels(attempt):
             place = (attempt.endpoint_id, *label, attempt.event_type)
             connection.execute(_REMOVE_LABEL, (*place, *facets, attempt.id))
-            connection.execute(_REMOVE_STANDING, (*place, message_id))
-    connection.execute("DELETE FROM attempt WHERE message_id = ?", (message_id,))
+            connection.execute(f"{_REMOVE_STANDING} AND id = ?", (*place, message_id, attempt.id))
+    if attempts:
+        connection.execute(_REMOVE_OLDEST, (message_id, attempts[-1].id))
+    return attempts
 
 
 def newest_at_endpoints(connection: sqlite3.Connection, message_id: str) -> Sequence[Attempt]:

@@ -12,6 +12,7 @@ import msgspec
 from shared.adapters.sqlite import columns
 from shared.adapters.sqlite.lines import Lines
 from shared.adapters.sqlite.readers import Readers
+from shared.adapters.sqlite.removal import remove_some
 from shared.adapters.sqlite.writer import Operation, Writer
 from shared.domain.background_task import Arguments, BackgroundTask, TaskStatus
 from shared.domain.errors import Unknown
@@ -19,6 +20,7 @@ from shared.domain.paging import Scan
 from shared.domain.work import TASKS_QUEUE, TaskStep, to_body
 from shared.ports.background_tasks import BackgroundTaskFilter
 from shared.ports.clock import Clock
+from shared.ports.removal import Removed
 
 _COLUMNS = (
     "org_id, id, app_id, name, arguments, asked_at, updated_at, status, step, page, done, failed, total,"
@@ -31,6 +33,11 @@ _ADVANCE = (
     f" WHERE org_id = ?1 AND id = ?2 AND status = '{TaskStatus.RUNNING}' AND step = ?18"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM background_task"
+_FORGET = (
+    "DELETE FROM background_task WHERE (org_id, id) IN"
+    " (SELECT org_id, id FROM background_task WHERE finished_at < ? ORDER BY finished_at LIMIT 1)"
+    " RETURNING length(page)"
+)
 
 _page = msgspec.json.Decoder(tuple[str, ...]).decode
 _arguments: msgspec.json.Decoder[Arguments] = msgspec.json.Decoder(Arguments)
@@ -87,6 +94,12 @@ class SqliteBackgroundTasks:
             f"{_SELECT} WHERE status = '{TaskStatus.RUNNING}' AND due_at < ? ORDER BY due_at LIMIT {limit:d}"
         )
         return await self._read(sql, (columns.micros(before),))
+
+    async def forget(self, *, before: datetime, limit: int) -> Removed:
+        def forget(connection: sqlite3.Connection) -> Removed:
+            return remove_some(connection, _FORGET, [columns.micros(before)], limit)
+
+        return await self._writer.run(forget)
 
     async def _read(self, sql: str, parameters: columns.Row) -> Sequence[BackgroundTask]:
         def look(connection: sqlite3.Connection) -> Sequence[BackgroundTask]:

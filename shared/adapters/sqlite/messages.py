@@ -11,12 +11,14 @@ from shared.adapters.sqlite import attempts, columns
 from shared.adapters.sqlite.labels import label_of, labels
 from shared.adapters.sqlite.merge import Ranges, one_moment
 from shared.adapters.sqlite.readers import Readers
+from shared.adapters.sqlite.removal import remove_some
 from shared.adapters.sqlite.writer import Writer
 from shared.domain.errors import Unknown
 from shared.domain.message import Message
 from shared.domain.paging import Scan
 from shared.ports.clock import Clock
 from shared.ports.messages import MessageFilter
+from shared.ports.removal import Removed
 
 _COLUMNS = (
     "m.id, m.app_id, m.org_id, m.event_type, m.event_id, m.channels, m.payload_expires_at, m.created_at,"
@@ -29,6 +31,11 @@ _WITH_PAYLOAD = (
 )
 _REMOVE_LABEL = (
     "DELETE FROM message_label WHERE app_id = ? AND channel = ? AND tag = ? AND event_type = ? AND id = ?"
+)
+_ERASE_EXPIRED = (
+    "DELETE FROM content WHERE seq IN"
+    " (SELECT seq FROM content WHERE expires_at <= ? ORDER BY expires_at LIMIT 1)"
+    " RETURNING length(payload)"
 )
 _BY_TYPE = Ranges("message INDEXED BY message_type", ("app_id",), ("event_type",), "id", "id")
 _BY_LABEL = Ranges("message_label", ("app_id", "channel", "tag"), ("event_type",), "id", "id")
@@ -97,7 +104,7 @@ class SqliteMessages:
     async def remove_several(self, app_id: str, ids: Collection[str]) -> None:
         def remove(connection: sqlite3.Connection) -> None:
             for message in read(connection, app_id, ids, payloads_at=None):
-                attempts.remove_all(connection, message.id)
+                attempts.remove(connection, message.id)
                 _erase(connection, app_id, message.id)
                 for label in labels(message):
                     connection.execute(_REMOVE_LABEL, (app_id, *label, message.event_type, message.id))
@@ -105,13 +112,9 @@ class SqliteMessages:
 
         await self._writer.run(remove)
 
-    async def erase_payloads(self, *, expired_at: datetime, limit: int) -> int:
-        def erase(connection: sqlite3.Connection) -> int:
-            return connection.execute(
-                "DELETE FROM content WHERE seq IN"
-                " (SELECT seq FROM content WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)",
-                (columns.micros(expired_at), limit),
-            ).rowcount
+    async def erase_payloads(self, *, expired_at: datetime, limit: int) -> Removed:
+        def erase(connection: sqlite3.Connection) -> Removed:
+            return remove_some(connection, _ERASE_EXPIRED, [columns.micros(expired_at)], limit)
 
         return await self._writer.run(erase)
 

@@ -147,6 +147,7 @@ CREATE TABLE background_task (
     PRIMARY KEY (org_id, id)
 ) WITHOUT ROWID;
 CREATE INDEX background_task_running ON background_task (due_at) WHERE status = 'running';
+CREATE INDEX background_task_ended ON background_task (finished_at) WHERE finished_at IS NOT NULL;
 
 CREATE TABLE pulse (one INTEGER PRIMARY KEY CHECK (one = 1), beats INTEGER NOT NULL);
 INSERT INTO pulse VALUES (1, 0);

@@ -10,6 +10,7 @@ from functions.api.idempotency import LOCK, POLL, POLLS, claim_key, once
 from functions.api.requests import Request
 from shared.domain.errors import Unavailable
 from shared.ports.answers import Answers, Begun, StoredAnswer
+from shared.ports.removal import Removed
 from shared.wiring import Service, install
 from tests.flows.walk import Walk
 from tests.functions.api.client import Client, Reply, organization_token
@@ -235,7 +236,7 @@ class PartlyOutOfReach:
     async def give_up(self, key: bytes, *, lock_until: datetime) -> None:
         await self.answers.give_up(key, lock_until=lock_until)
 
-    async def forget(self, *, before: datetime, limit: int) -> int:
+    async def forget(self, *, before: datetime, limit: int) -> Removed:
         return await self.answers.forget(before=before, limit=limit)
 
     def _check(self, method: str) -> None:
