@@ -67,3 +67,13 @@ async def container(database: DatabaseProxy) -> ContainerProxy:
     return await database.create_container(
         "messages", PartitionKey("/pk"), indexing_policy=POLICY, default_ttl=-1
     )
+
+
+@pytest_asyncio.fixture
+async def impatient(
+    connection: tuple[str, str], database: DatabaseProxy, container: ContainerProxy
+) -> AsyncIterator[ContainerProxy]:
+    """The same container, by a client that looks for no other regions and therefore does not ask twice."""
+    transport = AioHttpTransport(use_env_settings=False)
+    async with CosmosClient(*connection, transport=transport, enable_endpoint_discovery=False) as client:
+        yield client.get_database_client(database.id).get_container_client(container.id)

@@ -280,8 +280,9 @@ async def test_the_containers_own_time_counts_for_documents_without_one(
 
 
 async def test_what_the_emulator_does_not_know_it_refuses(
-    cosmos: CosmosEmulator, container: ContainerProxy
+    cosmos: CosmosEmulator, impatient: ContainerProxy
 ) -> None:
+    container = impatient
     etag = (await container.create_item(message()))["_etag"]
     unknown: list[Awaitable[object]] = [
         container.create_item(message("two"), pre_trigger_include="trigger"),

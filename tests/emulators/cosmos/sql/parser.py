@@ -66,6 +66,8 @@ class _Parser:
         for at, (kind, word) in enumerate(self._words):
             if kind == "name" and word.upper() == "FROM":
                 after = self._words[at + 1 :]
+                if ("name", "JOIN") in {(kind, word.upper()) for kind, word in after}:
+                    raise unknown("JOIN")
                 if after[0][0] != "name" or after[0][1].upper() in RESERVED:
                     break
                 named = after[1] == ("name", after[1][1]) and after[1][1].upper()
