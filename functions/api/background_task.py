@@ -19,6 +19,7 @@ from shared.domain.background_task import (
     BulkReplay,
     Cancellation,
     Erasure,
+    Probation,
     Recovery,
     Replay,
     TaskName,
@@ -38,7 +39,7 @@ class BackgroundTaskStatus(StrEnum):
 
 
 class BackgroundTaskType(StrEnum):
-    """What a task does. Clients know all of these but the last two; not every one is begun here."""
+    """What a task does. Clients know all of these but the last three; not every one is begun here."""
 
     ENDPOINT_REPLAY = "endpoint.replay"
     ENDPOINT_RECOVER = "endpoint.recover"
@@ -50,9 +51,10 @@ class BackgroundTaskType(StrEnum):
     ENDPOINT_BULK_REPLAY = "endpoint.bulk-replay"
     ENDPOINT_CANCEL_MSGS = "endpoint.cancel-msgs"
     APPLICATION_ERASE = "application.erase"
+    ENDPOINT_PROBATION = "endpoint.probation"
 
 
-SHOWN_UNASKED = frozenset(TaskName) - {TaskName.CANCEL, TaskName.ERASE}
+SHOWN_UNASKED = frozenset(TaskName) - {TaskName.CANCEL, TaskName.ERASE, TaskName.PROBATION}
 """SDKs refuse a whole list for one type in it that they do not know."""
 
 StatusName = Annotated[
@@ -81,7 +83,7 @@ class BackgroundTaskOut(TaskOut, kw_only=True, rename="camel"):
             messages it has gone through (`done`, `messagesPurged`, `messagesErased`) or sent
             (`messagesSent`), with how many it came to nothing (`failed`), how many there were at the
             beginning if that was counted (`total`), when it began and ended (`startedAt`, `finishedAt`), and
-            `why` it failed.
+            `why` it failed. Of a probation: pings in place of messages, and when one arrived (`answeredAt`).
     """
 
     data: dict[str, Any]
@@ -96,7 +98,7 @@ class TasksQuery(msgspec.Struct, frozen=True):
 
     Attributes:
         task: Only tasks of this type. Without it, those are left out that SDKs do not know:
-            `endpoint.cancel-msgs` and `application.erase`.
+            `endpoint.cancel-msgs`, `application.erase` and `endpoint.probation`.
     """
 
     status: StatusName | None = None
@@ -189,10 +191,11 @@ def _about(task: BackgroundTask) -> dict[str, object]:
             return {**_bulk(wanted), "messagesSent": task.done - task.failed}
         case Cancellation(endpoint_id=endpoint_id):
             return {"endpointId": endpoint_id}
-        case Erasure():
-            return {"messagesPurged": task.done}
-        case ApplicationErasure():
-            return {"messagesErased": task.done}
+        case Erasure() | ApplicationErasure() as wanted:
+            return {"messagesPurged" if isinstance(wanted, Erasure) else "messagesErased": task.done}
+        case Probation(endpoint_id=endpoint_id, since=since, answered_at=answered_at):
+            answered = None if answered_at is None else to_wire(answered_at)
+            return {"endpointId": endpoint_id, "since": to_wire(since), "answeredAt": answered}
 
 
 def _bulk(wanted: BulkReplay) -> dict[str, object]:

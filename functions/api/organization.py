@@ -52,6 +52,8 @@ class OrganizationSettingsIn(msgspec.Struct, frozen=True, kw_only=True, rename="
         signature_headers: Whether deliveries carry the headers `webhook-…` or `svix-…`.
         endpoint_https_only: The URL of an endpoint that is made or moved must be https.
         operational_webhooks: The organization is told of what happens to its endpoints.
+        endpoint_probation: An endpoint that was disabled because it failed for too long is pinged; when a
+            ping arrives, it is enabled and sent what it has missed. A background task says how far that is.
     """
 
     retry_schedule: RetrySchedule | None = None
@@ -60,6 +62,7 @@ class OrganizationSettingsIn(msgspec.Struct, frozen=True, kw_only=True, rename="
     signature_headers: SignatureHeadersName | None = None
     endpoint_https_only: bool | None = None
     operational_webhooks: bool | None = None
+    endpoint_probation: bool | None = None
 
 
 class OrganizationSettingsPatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -73,6 +76,8 @@ class OrganizationSettingsPatch(msgspec.Struct, frozen=True, kw_only=True, renam
         signature_headers: Whether deliveries carry the headers `webhook-…` or `svix-…`.
         endpoint_https_only: The URL of an endpoint that is made or moved must be https.
         operational_webhooks: The organization is told of what happens to its endpoints.
+        endpoint_probation: An endpoint that was disabled because it failed for too long is pinged; when a
+            ping arrives, it is enabled and sent what it has missed. A background task says how far that is.
     """
 
     retry_schedule: RetrySchedule | msgspec.UnsetType | None = msgspec.UNSET
@@ -81,6 +86,7 @@ class OrganizationSettingsPatch(msgspec.Struct, frozen=True, kw_only=True, renam
     signature_headers: SignatureHeadersName | msgspec.UnsetType | None = msgspec.UNSET
     endpoint_https_only: bool | msgspec.UnsetType | None = msgspec.UNSET
     operational_webhooks: bool | msgspec.UnsetType | None = msgspec.UNSET
+    endpoint_probation: bool | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class OrganizationSettingsOut(msgspec.Struct, kw_only=True, rename="camel"):
@@ -96,6 +102,7 @@ class OrganizationSettingsOut(msgspec.Struct, kw_only=True, rename="camel"):
     signature_headers: SignatureHeadersName
     endpoint_https_only: bool
     operational_webhooks: bool
+    endpoint_probation: bool
     inherited: list[str]
 
 
@@ -140,6 +147,7 @@ def _checked(said: OrganizationSettingsIn | OrganizationSettingsPatch) -> Organi
         ),
         endpoint_https_only=said.endpoint_https_only,
         operational_webhooks=said.operational_webhooks,
+        endpoint_probation=said.endpoint_probation,
     )
 
 
@@ -179,6 +187,7 @@ def _answer(service: Service, own: OrganizationSettings) -> Answer:
             signature_headers=policy.signature_headers.name,
             endpoint_https_only=policy.endpoint_https_only,
             operational_webhooks=policy.operational_webhooks,
+            endpoint_probation=policy.endpoint_probation,
             inherited=[shown for part, shown in _NAMES.items() if part not in own.own],
         ),
     )
@@ -191,6 +200,7 @@ _NAMES = {
     "signature_headers": "signatureHeaders",
     "endpoint_https_only": "endpointHttpsOnly",
     "operational_webhooks": "operationalWebhooks",
+    "endpoint_probation": "endpointProbation",
 }
 _SETTINGS = "/organization/settings"
 

@@ -37,6 +37,7 @@ class TaskName(StrEnum):
     CANCEL = "endpoint.cancel-msgs"
     PURGE = "application.purge_content"
     ERASE = "application.erase"
+    PROBATION = "endpoint.probation"
 
 
 class Recovery(msgspec.Struct, frozen=True, tag=TaskName.RECOVER.value):
@@ -103,7 +104,26 @@ class ApplicationErasure(msgspec.Struct, frozen=True, tag=TaskName.ERASE.value):
     """Remove an application for good, with all that it had."""
 
 
-Arguments: TypeAlias = Recovery | Replay | BulkReplay | Cancellation | Erasure | ApplicationErasure
+class Probation(msgspec.Struct, frozen=True, tag=TaskName.PROBATION.value):
+    """Ping an endpoint that was disabled because it failed for too long, and bring it back when it answers.
+
+    The pages of this task are pings, not messages.
+
+    Attributes:
+        since: From when on it may have missed messages, in UTC.
+        switched_off_at: When it was disabled, in UTC; None until that was seen.
+        answered_at: When a ping arrived, in UTC.
+    """
+
+    endpoint_id: str
+    since: datetime
+    switched_off_at: datetime | None = None
+    answered_at: datetime | None = None
+
+
+Arguments: TypeAlias = (
+    Recovery | Replay | BulkReplay | Cancellation | Erasure | ApplicationErasure | Probation
+)
 
 
 class BackgroundTask(msgspec.Struct, frozen=True):
@@ -166,6 +186,7 @@ class Worked(msgspec.Struct, frozen=True):
         total: How many there are in all, if the step has counted them.
         why: Why the task cannot go on; None if it can.
         rest: How long it waits before its next step; None is not at all.
+        arguments: What it is about from now on; None is what it was.
     """
 
     next_page: Sequence[str] = ()
@@ -174,6 +195,7 @@ class Worked(msgspec.Struct, frozen=True):
     total: int | None = None
     why: str | None = None
     rest: timedelta | None = None
+    arguments: Arguments | None = None
 
 
 def advanced(task: BackgroundTask, worked: Worked, at: datetime) -> BackgroundTask:
@@ -196,6 +218,7 @@ def advanced(task: BackgroundTask, worked: Worked, at: datetime) -> BackgroundTa
         total = done
     return structs.replace(
         task,
+        arguments=worked.arguments or task.arguments,
         status=status,
         step=task.step + 1,
         page=tuple(worked.next_page),

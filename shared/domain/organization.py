@@ -38,6 +38,7 @@ class OrganizationSettings:
     signature_headers: SignatureHeaders | None = None
     endpoint_https_only: bool | None = None
     operational_webhooks: bool | None = None
+    endpoint_probation: bool | None = None
 
     @property
     def own(self) -> dict[str, Any]:
@@ -56,6 +57,7 @@ class OrganizationSettingsEdit:
     signature_headers: SignatureHeaders | UnsetType | None = UNSET
     endpoint_https_only: bool | UnsetType | None = UNSET
     operational_webhooks: bool | UnsetType | None = UNSET
+    endpoint_probation: bool | UnsetType | None = UNSET
 
 
 def edited(settings: OrganizationSettings, said: OrganizationSettingsEdit) -> OrganizationSettings:

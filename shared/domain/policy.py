@@ -41,6 +41,7 @@ class Policy:
         signature_headers: Which names the signature headers have.
         endpoint_https_only: Whether the URL of a new endpoint must be https.
         operational_webhooks: Whether the organization is told of what happens to its endpoints.
+        endpoint_probation: Whether an endpoint that was disabled because it failed is to be brought back.
         user_agent: What receivers see as `User-Agent`.
         event_type_schedules: As `retry_schedule`, which they go before, by the message's event type.
     """
@@ -52,6 +53,7 @@ class Policy:
     signature_headers: SignatureHeaders
     endpoint_https_only: bool
     operational_webhooks: bool
+    endpoint_probation: bool
     user_agent: str
     event_type_schedules: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
 

@@ -79,6 +79,11 @@ def wait_after(
     return rest * (1 - JITTER_SHARE + 2 * JITTER_SHARE * dice)
 
 
+def longest_chain(waits: Sequence[timedelta]) -> timedelta:
+    """How long the rests of a schedule are at most, whatever receivers ask for."""
+    return sum((2 * max(rest, OVERLOAD_FLOOR) for rest in waits), timedelta(0)) * (1 + JITTER_SHARE)
+
+
 def wait_for_receiver(times: int, dice: float) -> timedelta:
     """How long a message rests that found no turn at a receiver which is slow.
 

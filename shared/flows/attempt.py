@@ -10,6 +10,7 @@ from shared.domain.attempt import Attempt, Ended, Ending, Status, Trigger
 from shared.domain.endpoint import Endpoint, receiver_of
 from shared.domain.message import JSON
 from shared.domain.policy import Policy
+from shared.domain.probation import probation_of
 from shared.domain.retry import wait_after
 from shared.domain.signature import sign
 from shared.domain.throttle import Turn
@@ -19,6 +20,7 @@ from shared.domain.work import Resend, Retry
 from shared.flows.circuits import Circuits
 from shared.flows.directory import Directory, Target
 from shared.flows.operational import OperationalWebhooks
+from shared.ports.background_tasks import BackgroundTasks
 from shared.ports.clock import Clock
 from shared.ports.dice import Dice
 from shared.ports.endpoints import Endpoints
@@ -83,8 +85,8 @@ class MakeAttempt:
     3. Send. Whatever happens on the wire becomes an `Answer`, never an exception.
     4. Let the domain judge the answer and say when to try again.
     5. Keep the attempt and queue its retry, together.
-    6. Draw the consequences for the endpoint: its circuit, disabled, failing, well again. Tell the
-       organization.
+    6. Draw the consequences for the endpoint: its circuit, failing, well again, disabled, on probation. Tell
+       the organization.
     """
 
     sender: Sender
@@ -96,6 +98,7 @@ class MakeAttempt:
     journal: Journal
     operational: OperationalWebhooks
     circuits: Circuits
+    background_tasks: BackgroundTasks
 
     async def __call__(self, parcel: Parcel) -> Verdict:
         """Make the attempt; say what followed from the answer.
@@ -110,7 +113,7 @@ class MakeAttempt:
             began_at = self.clock.now()
             attempt_id = self._id(parcel, began_at)
             span = trace_of(parcel.message_id, parcel.trace).span(attempt_id)
-            answer = refusal or await self.sender.send(_outgoing(parcel, policy, began_at, span))  # (2) (3)
+            answer = refusal or await self.sender.send(outgoing(parcel, policy, began_at, span))  # (2) (3)
 
         verdict = judge(answer)  # (4)
         next_at = self._next_at(parcel, policy, answer) if verdict is Verdict.RETRY else None
@@ -180,6 +183,9 @@ class MakeAttempt:
                 self.journal.note("endpoint.failing", **of)
             self.directory.forget_targets(endpoint.app_id)
             if at - since > policy.disable_after:
+                if policy.endpoint_probation:
+                    # Before it is disabled, so that a crash between the two leaves no endpoint without it.
+                    await self.background_tasks.begin(probation_of(endpoint, policy, since, at))
                 await self._disable(endpoint, since, f"it has given up messages since {since.isoformat()}")
 
     async def _disable(self, endpoint: Endpoint, fail_since: datetime, why: str) -> None:
@@ -272,7 +278,8 @@ def _milliseconds(span: timedelta) -> float:
     return round(span.total_seconds() * 1000, 1)
 
 
-def _outgoing(parcel: Parcel, policy: Policy, began_at: datetime, span: Span) -> Outgoing:
+def outgoing(parcel: Parcel, policy: Policy, began_at: datetime, span: Span) -> Outgoing:
+    """The request that carries a parcel: signed at an instant, with every key that has not expired."""
     endpoint, names = parcel.target.endpoint, policy.signature_headers
     seconds = int(began_at.timestamp())
     signature = sign(parcel.target.keys_at(began_at), parcel.message_id, seconds, parcel.payload)

@@ -14,6 +14,7 @@ from shared.domain.background_task import (
     BulkReplay,
     Cancellation,
     Erasure,
+    Probation,
     Recovery,
     Replay,
     Resending,
@@ -26,6 +27,7 @@ from shared.domain.errors import EndpointDisabled, NotToBeCancelled, Unknown
 from shared.domain.work import TaskStep
 from shared.flows.cancel import Cancel
 from shared.flows.erase_application import EraseApplication
+from shared.flows.probation import Probe
 from shared.flows.purge import Purge
 from shared.flows.recover import Recover
 from shared.ports.background_tasks import BackgroundTasks
@@ -146,6 +148,7 @@ class CarryOn:
     cancel: Cancel
     purge: Purge
     erase: EraseApplication
+    probe: Probe
     clock: Clock
     journal: Journal
 
@@ -182,6 +185,8 @@ class CarryOn:
                 return await self.purge(task)
             case ApplicationErasure():
                 return await self.erase(task)
+            case Probation() as probation:
+                return await self.probe(task, probation)
 
     def _note(self, task: BackgroundTask) -> None:
         event = "task.advanced" if task.status is TaskStatus.RUNNING else f"task.{task.status}"

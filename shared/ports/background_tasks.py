@@ -35,7 +35,11 @@ class BackgroundTasks(Protocol):
     """
 
     async def begin(self, task: BackgroundTask) -> None:
-        """Keep a new task and queue its first step; both are durable when this returns."""
+        """Keep a new task and queue its first step; both are durable when this returns.
+
+        If there is one of its id already, that one stays as it is, and its first step is queued once more,
+        which does nothing if it was taken.
+        """
         ...
 
     async def get(self, org_id: str, task_id: str) -> BackgroundTask:

@@ -16,7 +16,8 @@ class Journal(Protocol):
     message.accepted      it is stored and queued         message.dispatched    so many endpoints want it
     delivery.attempted    everything about one attempt    retry.planned         when it is attempted again
     delivery.given_up     no retry follows                retries.ended         there is nothing left to retry
-    endpoint.disabled, endpoint.failing, endpoint.recovered
+    endpoint.disabled, endpoint.failing, endpoint.recovered, endpoint.probed, endpoint.enabled
+    circuit.opened        new messages wait               circuit.closed        they go at once again
 
     Keys are the words of the domain. Ids end in `_id`, numbers with a unit in the unit (`duration_ms`),
     instants are ISO 8601 and end in `_at`. What is about a message names it and its application.

@@ -41,6 +41,7 @@ from shared.flows.in_turn import AttemptInTurn
 from shared.flows.management import SeededEventTypes
 from shared.flows.operational import OperationalWebhooks
 from shared.flows.policies import Policies
+from shared.flows.probation import Probe
 from shared.flows.purge import Purge
 from shared.flows.recover import Recover
 from shared.flows.resend import SendAgain, SendExample
@@ -172,7 +173,16 @@ def compose(
     )
     circuits = Circuits(clock, dice, journal)
     make_attempt = MakeAttempt(
-        sender, store.outbox, store.endpoints, directory, clock, dice, journal, operational, circuits
+        sender,
+        store.outbox,
+        store.endpoints,
+        directory,
+        clock,
+        dice,
+        journal,
+        operational,
+        circuits,
+        store.background_tasks,
     )
     throttle = Throttle(store.throttles, clock)
     attempt_in_turn = AttemptInTurn(make_attempt, circuits, throttle, store.queue, clock, dice, journal)
@@ -222,6 +232,16 @@ def compose(
             Cancel(store.attempts, store.destinations),
             Purge(store.messages),
             EraseApplication(store.applications, store.endpoints, store.messages, directory, clock),
+            Probe(
+                sender,
+                store.endpoints,
+                store.background_tasks,
+                directory,
+                operational,
+                clock,
+                dice,
+                journal,
+            ),
             clock,
             journal,
         ),
@@ -306,5 +326,6 @@ def _policy(settings: Settings) -> Policy:
         signature_headers=settings.signature_headers,
         endpoint_https_only=settings.endpoint_https_only,
         operational_webhooks=True,
+        endpoint_probation=False,
         user_agent=f"Heliograph/{VERSION}",
     )

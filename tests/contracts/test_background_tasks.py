@@ -13,6 +13,7 @@ from shared.domain.background_task import (
     BulkReplay,
     Cancellation,
     Erasure,
+    Probation,
     Recovery,
     Replay,
     TaskName,
@@ -53,6 +54,7 @@ async def steps(stores: Stores) -> list[TaskStep]:
         Cancellation("ep_1"),
         Erasure(),
         ApplicationErasure(),
+        Probation("ep_1", NOON, NOON + MINUTE, NOON + 2 * MINUTE),
     ],
     ids=str,
 )
@@ -63,6 +65,19 @@ async def test_a_task_reads_back_as_it_was_begun_and_its_first_step_is_queued(
     await stores.background_tasks.begin(task)
     assert await stores.background_tasks.get(ORG, task.id) == task
     assert await steps(stores) == [TaskStep(ORG, task.id, step=0)]
+
+
+async def test_a_task_that_is_begun_again_stays_as_it_is_and_its_first_step_is_queued_again(
+    stores: Stores,
+) -> None:
+    """Whoever has begun it may have died before anybody was told."""
+    task = a_task()
+    await stores.background_tasks.begin(task)
+    after = advanced(task, Worked(["msg_1"], arguments=Erasure()), NOON + MINUTE)
+    await stores.background_tasks.advance(task, after)
+    await stores.background_tasks.begin(task)
+    assert await stores.background_tasks.get(ORG, task.id) == after
+    assert await steps(stores) == [TaskStep(ORG, task.id, step=0)] * 2
 
 
 async def test_another_organizations_task_is_unknown(stores: Stores) -> None:

@@ -21,6 +21,7 @@ EVERYTHING = OrganizationSettings(
     signature_headers=SVIX_HEADERS,
     endpoint_https_only=True,
     operational_webhooks=False,
+    endpoint_probation=True,
 )
 
 

@@ -14,6 +14,7 @@ from shared.domain.background_task import (
     BulkReplay,
     Cancellation,
     Erasure,
+    Probation,
     Recovery,
     Replay,
     TaskStatus,
@@ -38,6 +39,7 @@ LATER = NOON + timedelta(seconds=1)
         (Cancellation("ep_1"), "endpoint.cancel-msgs"),
         (Erasure(), "application.purge_content"),
         (ApplicationErasure(), "application.erase"),
+        (Probation("ep_1", NOON), "endpoint.probation"),
     ],
 )
 def test_a_task_has_the_name_that_clients_know(arguments: Arguments, name: str) -> None:
@@ -71,6 +73,12 @@ def test_a_task_that_rests_is_not_finished_though_it_has_found_nothing() -> None
     task = advanced(a_task(), Worked(rest=timedelta(minutes=2)), LATER)
     assert (task.status, task.due_at) == (TaskStatus.RUNNING, LATER + timedelta(minutes=2))
     assert advanced(task, Worked(["msg_1"]), LATER).due_at is None
+
+
+def test_a_task_may_find_out_what_it_is_about() -> None:
+    task = advanced(a_task(), Worked(arguments=Cancellation("ep_1")), LATER)
+    assert task.arguments == Cancellation("ep_1")
+    assert advanced(a_task(), Worked(), LATER).arguments == a_task().arguments
 
 
 def test_the_total_is_what_was_gone_through_at_the_end() -> None:

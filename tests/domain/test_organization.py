@@ -23,6 +23,7 @@ PROCESS = Policy(
     signature_headers=STANDARD_HEADERS,
     endpoint_https_only=True,
     operational_webhooks=True,
+    endpoint_probation=False,
     user_agent="Heliograph/1",
 )
 OTHERS: dict[str, Any] = {
@@ -32,6 +33,7 @@ OTHERS: dict[str, Any] = {
     "signature_headers": SVIX_HEADERS,
     "endpoint_https_only": False,
     "operational_webhooks": False,
+    "endpoint_probation": True,
 }
 
 

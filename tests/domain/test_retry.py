@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from shared.domain.retry import (
     DEFAULT_SCHEDULE,
     LONGEST_BUSY_REST,
+    longest_chain,
     parse_duration,
     parse_schedule,
     wait_after,
@@ -57,6 +58,12 @@ def test_the_schedule_is_walked_one_rest_per_failure_and_then_the_message_is_giv
 def test_the_default_schedule_is_the_one_that_receivers_know() -> None:
     assert [rest.total_seconds() for rest in DEFAULT_SCHEDULE] == [5, 300, 1800, 7200, 18000, 36000, 36000]
     assert parse_schedule("5s,5m,30m,2h,5h,10h,10h") == DEFAULT_SCHEDULE
+
+
+def test_a_chain_of_retries_is_no_longer_than_receivers_can_make_it() -> None:
+    """They may ask for twice the rest, and rest a minute if they are overloaded; the dice add a fifth."""
+    assert longest_chain(()) == timedelta(0)
+    assert longest_chain((timedelta(seconds=1), timedelta(hours=1))) == 1.2 * timedelta(hours=2, minutes=2)
 
 
 def test_an_empty_schedule_retries_nothing() -> None:

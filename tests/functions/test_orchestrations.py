@@ -19,13 +19,18 @@ from infra.local import registrations
 from infra.local.durable.driver import Durable, close_client
 from infra.local.durable.surroundings import Surroundings
 from shared import wiring
-from shared.domain.background_task import BackgroundTask, TaskStatus, Worked, advanced
+from shared.domain.background_task import BackgroundTask, TaskName, TaskStatus, Worked, advanced
 from shared.domain.errors import Unavailable
-from shared.domain.work import TASKS_QUEUE, TaskStep, to_body
-from shared.ports.background_tasks import BackgroundTasks
+from shared.domain.organization import OrganizationSettingsEdit
+from shared.domain.probation import FIRST_REST, SETTLING
+from shared.domain.work import DISPATCH_QUEUE, TASKS_QUEUE, TaskStep, to_body
+from shared.ports.background_tasks import BackgroundTaskFilter, BackgroundTasks
 from shared.ports.orchestrations import Instance
+from tests.contracts.scans import EVERYTHING
 from tests.flows.walk import Walk
-from tests.makers import a_task
+from tests.makers import ORG, a_task
+
+SECOND = timedelta(seconds=1)
 
 
 @dataclass
@@ -171,6 +176,35 @@ async def test_starting_a_task_again_works_nothing_again(host: Host) -> None:
     await host.starts(task)
     await host.ends(task)
     assert (steps.taken, await host.now(task)) == (3, ended)
+
+
+async def test_a_probation_rests_between_its_pings_by_timers(host: Host) -> None:
+    """And once more, when one has arrived, until everybody knows that the endpoint is enabled."""
+    walk = host.walk
+    said = OrganizationSettingsEdit(retry_schedule=(), disable_after=SECOND, endpoint_probation=True)
+    await walk.service.catalogue.edit_settings(ORG, said)
+    application = await walk.has_application()
+    endpoint = await walk.has_endpoint(application)
+    walk.receiver.goes_down()
+    for _ in range(2):
+        await walk.accepts(application)
+        for delivery in await walk.takes(DISPATCH_QUEUE):
+            await walk.does(delivery)
+        walk.clock.move(2 * SECOND)
+    only = BackgroundTaskFilter(names=frozenset({TaskName.PROBATION}))
+    (task,) = await walk.service.background_tasks.scan(ORG, EVERYTHING, only)
+    await host.starts(task)
+    await host.rests(task, 1)
+    walk.clock.move(2 * FIRST_REST)
+    await host.rests(task, 2)
+    walk.receiver.comes_back()
+    walk.clock.move(4 * FIRST_REST)
+    await host.rests(task, 4)  # the third is over at once
+    walk.clock.move(SETTLING)
+    await host.ends(task)
+
+    assert (await host.now(task)).status is TaskStatus.FINISHED
+    assert not (await walk.service.endpoints.get(application.id, endpoint.id)).disabled
 
 
 async def test_a_failure_of_ours_is_waited_out(host: Host) -> None:

@@ -27,7 +27,7 @@ _COLUMNS = (
     " why, finished_at, scanned, due_at"
 )
 _PLACES = ", ".join(f"?{n}" for n in range(1, 18))
-_INSERT = f"INSERT INTO background_task ({_COLUMNS}) VALUES ({_PLACES})"
+_INSERT = f"INSERT INTO background_task ({_COLUMNS}) VALUES ({_PLACES}) ON CONFLICT (org_id, id) DO NOTHING"
 _ADVANCE = (
     f"UPDATE background_task SET ({_COLUMNS}) = ({_PLACES})"
     f" WHERE org_id = ?1 AND id = ?2 AND status = '{TaskStatus.RUNNING}' AND step = ?18"

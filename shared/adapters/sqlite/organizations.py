@@ -14,7 +14,7 @@ from shared.domain.signature import SignatureType
 
 _SELECT = (
     "SELECT retry_schedule, disable_after, signature_type, signature_headers, endpoint_https_only,"
-    " operational_webhooks FROM organization WHERE org_id = ?"
+    " operational_webhooks, endpoint_probation FROM organization WHERE org_id = ?"
 )
 
 
@@ -34,7 +34,7 @@ class SqliteOrganizations:
         def update(connection: sqlite3.Connection) -> OrganizationSettings:
             after = change(_find(org_id, connection))
             connection.execute(
-                "INSERT OR REPLACE INTO organization VALUES (?, ?, ?, ?, ?, ?, ?)", (org_id, *_row(after))
+                "INSERT OR REPLACE INTO organization VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (org_id, *_row(after))
             )
             return after
 
@@ -55,13 +55,14 @@ def _row(settings: OrganizationSettings) -> columns.Row:
         None if headers is None else headers.name,
         settings.endpoint_https_only,
         settings.operational_webhooks,
+        settings.endpoint_probation,
     )
 
 
 def _settings(
-    row: tuple[str | None, int | None, str | None, str | None, int | None, int | None],
+    row: tuple[str | None, int | None, str | None, str | None, int | None, int | None, int | None],
 ) -> OrganizationSettings:
-    schedule, disable_after, signature_type, headers, https_only, operational_webhooks = row
+    schedule, disable_after, signature_type, headers, https_only, operational_webhooks, probation = row
     return OrganizationSettings(
         retry_schedule=columns.lengths_of(schedule),
         disable_after=None if disable_after is None else timedelta(microseconds=disable_after),
@@ -69,4 +70,5 @@ def _settings(
         signature_headers=None if headers is None else SIGNATURE_HEADERS[headers],
         endpoint_https_only=None if https_only is None else bool(https_only),
         operational_webhooks=None if operational_webhooks is None else bool(operational_webhooks),
+        endpoint_probation=None if probation is None else bool(probation),
     )

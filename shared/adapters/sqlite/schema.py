@@ -16,7 +16,8 @@ _FIRST = """
 -- An organization that has set nothing for itself has no row; NULL follows the process.
 CREATE TABLE organization (
     org_id TEXT PRIMARY KEY, retry_schedule TEXT, disable_after INTEGER, signature_type TEXT,
-    signature_headers TEXT, endpoint_https_only INTEGER, operational_webhooks INTEGER
+    signature_headers TEXT, endpoint_https_only INTEGER, operational_webhooks INTEGER,
+    endpoint_probation INTEGER
 ) WITHOUT ROWID;
 
 CREATE TABLE application (

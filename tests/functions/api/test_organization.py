@@ -16,6 +16,7 @@ PROCESS = {
     "signatureHeaders": "webhook",
     "endpointHttpsOnly": False,
     "operationalWebhooks": True,
+    "endpointProbation": False,
 }
 OWN = {
     "retrySchedule": [0.001, 300],
@@ -24,6 +25,7 @@ OWN = {
     "signatureHeaders": "svix",
     "endpointHttpsOnly": True,
     "operationalWebhooks": False,
+    "endpointProbation": True,
 }
 
 
@@ -111,6 +113,7 @@ YEAR = 365 * 24 * 60 * 60
         ({"signatureHeaders": "Webhook"}, "signatureHeaders", "write webhook or svix"),
         ({"endpointHttpsOnly": "true"}, "endpointHttpsOnly", "Expected `bool | null`"),
         ({"operationalWebhooks": 1}, "operationalWebhooks", "Expected `bool | null`"),
+        ({"endpointProbation": 1}, "endpointProbation", "Expected `bool | null`"),
     ],
 )
 async def test_a_broken_rule_says_where_and_what_to_write(
