@@ -32,7 +32,13 @@ _numbers = count(1)
 
 def an_id(prefix: str, at: datetime = NOON) -> str:
     """An id that no other call gives; later calls give greater ones of one instant."""
-    return ids.new_id(prefix, at, next(_numbers).to_bytes(ids.DICE_BYTES))
+    return ids.new_id(prefix, at, _dice())
+
+
+def _dice() -> bytes:
+    """Greater ones with each call, whatever the shard; the shards take turns."""
+    number = next(_numbers)
+    return (number * ids.SHARDS + number % ids.SHARDS).to_bytes(ids.DICE_BYTES)
 
 
 def an_application(**changes: Any) -> Application:  # noqa: ANN401 - checked by the dataclass
@@ -95,11 +101,15 @@ def an_endpoint(application: Application | None = None, **changes: Any) -> Endpo
 
 
 def a_message(application: Application | None = None, **changes: Any) -> Message:  # noqa: ANN401 - as above
-    """A message `invoice.paid` without channels, of a given application or of one of its own."""
+    """A message `invoice.paid` without channels, of a given application or of one of its own.
+
+    With `key` it is one that is kept with a claim of that key.
+    """
     application = application or an_application()
-    at = changes.get("created_at", NOON)
+    at, event_id = changes.get("created_at", NOON), changes.get("event_id")
+    key = changes.pop("key", None)
     default = Message(
-        id=an_id(ids.MESSAGE, at),
+        id=ids.new_message_id(at, _dice(), key if event_id is None else event_id.encode()),
         app_id=application.id,
         org_id=application.org_id,
         event_type="invoice.paid",

@@ -138,7 +138,7 @@ async def list_by_endpoint(call: Call[ByEndpointQuery, NoBody]) -> Answer:
     service, query = call.service, call.query
     endpoint = await service.endpoints.get(call.application.id, call.path["endpoint_id"])
     scan = scan_by_time(query.window(query.iterator), ids.ATTEMPT, service.clock.now())
-    rows = await service.attempts.of_endpoint(endpoint.id, scan, query.only())
+    rows = await service.attempts.of_endpoint(endpoint.app_id, endpoint.id, scan, query.only())
     return await _listed(call, page_of(rows, scan, lambda row: row.id))
 
 
@@ -157,7 +157,7 @@ async def _listed_by_message(call: Call[AttemptsQuery, NoBody], wanted: str | No
     message = await service.messages.get(app_id, call.path["msg_id"])
     endpoint_id = None if wanted is None else (await service.endpoints.get(app_id, wanted)).id
     scan = scan_by_time(query.window(query.iterator), ids.ATTEMPT, service.clock.now())
-    rows = await service.attempts.of_message(message.id, scan, query.only(endpoint_id))
+    rows = await service.attempts.of_message(app_id, message.id, scan, query.only(endpoint_id))
     return await _listed(call, page_of(rows, scan, lambda row: row.id))
 
 
@@ -184,8 +184,9 @@ async def _listed(call: Call[AttemptsQuery, NoBody], page: Page[Attempt]) -> Ans
 async def get(call: Call[NoQuery, NoBody]) -> Answer:
     """Get one attempt on a message."""
     service = call.service
-    message = await service.messages.get(call.application.id, call.path["msg_id"])
-    return json_answer(200, _out(await service.attempts.get(message.id, call.path["attempt_id"])))
+    app_id = call.application.id
+    message = await service.messages.get(app_id, call.path["msg_id"])
+    return json_answer(200, _out(await service.attempts.get(app_id, message.id, call.path["attempt_id"])))
 
 
 async def expunge_content(call: Call[NoQuery, NoBody]) -> Answer:

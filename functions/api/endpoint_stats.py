@@ -63,7 +63,7 @@ async def get(call: Call[StatsQuery, NoBody]) -> Answer:
     service = call.service
     endpoint = await service.endpoints.get(call.application.id, call.path["endpoint_id"])
     first, last = (ids.start_id(ids.ATTEMPT, ids.clamp(at)) for at in call.query.span(service.clock.now()))
-    counts = await service.attempts.count(endpoint.id, first=first, last=last)
+    counts = await service.attempts.count(endpoint.app_id, endpoint.id, first=first, last=last)
     return json_answer(
         200,
         EndpointStats(

@@ -58,17 +58,6 @@ async def once(service: Service, key: bytes, run: Callable[[], Awaitable[Answer]
     return NO_ANSWER
 
 
-async def answered(service: Service, key: bytes) -> Answer | None:
-    """The answer that a key has already, if it has one."""
-    now = service.clock.now()
-    begun = await service.answers.begin(key, now=now, lock_until=now)
-    if isinstance(begun, Answer):
-        return begun
-    if begun is Begun.MINE:
-        await service.answers.give_up(key, lock_until=now)
-    return None
-
-
 async def _kept(
     service: Service, key: bytes, lock_until: datetime, run: Callable[[], Awaitable[Answer]]
 ) -> Answer:

@@ -17,7 +17,7 @@ from functions.api.answers import JSON_HEADERS, NO_CONTENT, Answer, json_answer
 from functions.api.application import found_or_made
 from functions.api.echo import as_object, compact
 from functions.api.errors import Refused
-from functions.api.idempotency import KEEP, answered, claim_key
+from functions.api.idempotency import KEEP, claim_key
 from functions.api.operations import (
     APP_ID,
     Access,
@@ -117,10 +117,15 @@ async def create(service: Service, request: Request) -> Answer:
         return await post(service, application, new, key, show=show)
     except (HeliographError, Refused):
         # A key that has been answered is answered again, whatever the repeat looks like.
-        earlier = None if key is None else await answered(service, key)
+        earlier = None if key is None else await _answered(service, token.org_id, request.path[APP_ID], key)
         if earlier is None:
             raise
         return earlier
+
+
+async def _answered(service: Service, org_id: str, app_key: str, key: bytes) -> Answer | None:
+    application = await service.directory.find_application(org_id, app_key)
+    return await service.accept.answered(None if application is None else application.id, key)
 
 
 async def post(
@@ -142,7 +147,7 @@ async def post(
         EventIdTaken: The application has a message with this eventId.
         Unavailable: Nothing was accepted.
     """
-    message = service.accept.prepare(application, new)
+    message = service.accept.prepare(application, new, key)
     answer = Answer(202, JSON_HEADERS, _encode(message_out(message) if show else hidden(message)))
     claim = None if key is None else Claim(key, answer, message.created_at + KEEP)
     return await service.accept(message, claim) or answer

@@ -7,9 +7,14 @@ A KSUID is 20 bytes written as 27 base-62 digits:
     bytes 5-19   chance
 
 The digits are in ASCII order and never shortened, so ids of one prefix sort bytewise as their instants do.
+
+The last three bits of a message's id are its shard: a store that is divided by it finds the message, and all
+that lies beside it, by the id alone. What a producer says to have a message accepted once decides on the
+shard, so that all who say the same meet in one.
 """
 
 from datetime import UTC, datetime, timedelta
+from zlib import crc32
 
 ORGANIZATION = "org_"
 APPLICATION = "app_"
@@ -22,6 +27,9 @@ BACKGROUND_TASK = "qtask_"
 EPOCH = datetime.fromtimestamp(1_400_000_000, UTC)
 TICK = timedelta(milliseconds=4)
 DICE_BYTES = 15
+SHARDS = 8
+"""Into how many shards the messages of an application are divided, in a store that is. All that has been
+written depends on it: it is never changed."""
 
 _SECONDS_END = 2**32
 _LATEST = EPOCH + timedelta(seconds=_SECONDS_END) - timedelta(microseconds=1)
@@ -52,6 +60,36 @@ def new_id(prefix: str, at: datetime, dice: bytes) -> str:
     if len(dice) != DICE_BYTES:
         raise ValueError(f"an id takes {DICE_BYTES} bytes of chance, not {len(dice)}")
     return prefix + _digits(_ticks(at) << _DICE_BITS | int.from_bytes(dice))
+
+
+def new_message_id(at: datetime, dice: bytes, once: bytes | None) -> str:
+    """Make the id of a message.
+
+    Args:
+        at: As of `new_id`.
+        dice: As of `new_id`.
+        once: What the producer says to have it accepted once: its eventId, else its idempotency key. None has
+            chance decide on the shard.
+
+    Raises:
+        ValueError: As of `new_id`.
+    """
+    if once is not None:
+        dice = dice[:-1] + bytes((dice[-1] // SHARDS * SHARDS + shard_for(once),))
+    return new_id(MESSAGE, at, dice)
+
+
+def shard_for(once: bytes) -> int:
+    """The shard of all messages whose producer says this to have them accepted once."""
+    return crc32(once) % SHARDS
+
+
+def shard_of(message_id: str) -> int:
+    """The shard that a message is in. Any text is in one, whether there is such a message or not."""
+    shard = 0
+    for digit in message_id[-3:]:  # 62 ** 3 is divided by 8
+        shard = shard * 62 + _VALUES.get(digit, 0)
+    return shard % SHARDS
 
 
 def start_id(prefix: str, at: datetime) -> str:

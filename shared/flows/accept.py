@@ -28,11 +28,18 @@ class Accept:
     dice: Dice
     journal: Journal
 
-    def prepare(self, application: Application, new: NewMessage) -> Message:
-        """The message that will be kept: its id and `created_at` come from the same instant."""
+    def prepare(self, application: Application, new: NewMessage, key: bytes | None = None) -> Message:
+        """The message that will be kept: its id and `created_at` come from the same instant.
+
+        Args:
+            application: Whose message it is.
+            new: What was said of it.
+            key: Of the claim that it is to be kept with.
+        """
         now = self.clock.now()
+        once = key if new.event_id is None else new.event_id.encode()
         return Message(
-            id=ids.new_id(ids.MESSAGE, now, self.dice.octets(ids.DICE_BYTES)),
+            id=ids.new_message_id(now, self.dice.octets(ids.DICE_BYTES), once),
             app_id=application.id,
             org_id=application.org_id,
             event_type=new.event_type,
@@ -77,6 +84,14 @@ class Accept:
                 parent_span_id=trace.parent_id,
             )
         return answered
+
+    async def answered(self, app_id: str | None, key: bytes) -> StoredAnswer | None:
+        """The answer that a claim's key has had, as the outbox knows it.
+
+        Raises:
+            Unavailable: The store is out of reach.
+        """
+        return await self.outbox.answered(app_id, key)
 
 
 def _dispatch_of(message: Message, endpoint_id: str | None) -> Dispatch:

@@ -38,7 +38,9 @@ class Cancel:
             Unavailable: The store is out of reach; calling again goes on where this ended.
         """
         ended = Ended(Ending.CANCELED, task.asked_at)
-        end_chain = partial(self.attempts.end_chain, endpoint_id=cancellation.endpoint_id, ended=ended)
+        end_chain = partial(
+            self.attempts.end_chain, task.app_id, endpoint_id=cancellation.endpoint_id, ended=ended
+        )
         await with_each(task.page, end_chain, at_once=WRITES_AT_ONCE)  # (1)
 
         scan = Scan(task.cursor, ids.end_id(ids.MESSAGE, task.asked_at), descending=False, limit=PAGE)  # (2)

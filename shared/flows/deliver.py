@@ -57,7 +57,7 @@ class Deliver:
         ]
         tried_by_hand: Collection[str] = ()
         if targets and (dispatch.repeat or delivery_count > 1):
-            targets, tried_by_hand = await self._left(dispatch.message_id, targets)
+            targets, tried_by_hand = await self._left(dispatch, targets)
         self.journal.note(
             DISPATCHED,
             app_id=dispatch.app_id,
@@ -81,9 +81,12 @@ class Deliver:
             return
         await self._attempt_all(dispatch, targets, payload.encode(), tried_by_hand)
 
-    async def _left(self, message_id: str, targets: Sequence[Target]) -> tuple[list[Target], Collection[str]]:
+    async def _left(
+        self, dispatch: Dispatch, targets: Sequence[Target]
+    ) -> tuple[list[Target], Collection[str]]:
         """The targets that are still to get it, and the ids of endpoints where it was tried by hand."""
-        recorded = await self.attempts.latest(message_id)
+        app_id, message_id = dispatch.app_id, dispatch.message_id
+        recorded = await self.attempts.latest(app_id, message_id)
         for attempt in recorded.values():
             if attempt.number == 1:
                 self.attempt_in_turn.make_attempt.tell_again(attempt)
@@ -92,7 +95,7 @@ class Deliver:
             endpoint_id = target.endpoint.id
             if endpoint_id in recorded:
                 continue
-            by_hand = await self.attempts.at_endpoint(message_id, endpoint_id)
+            by_hand = await self.attempts.at_endpoint(app_id, message_id, endpoint_id)
             if any(attempt.status is Status.SUCCESS for attempt in by_hand):
                 continue
             left.append(target)
@@ -158,7 +161,7 @@ class Reattempt:
         Raises:
             Unavailable: A store or queue of ours is out of reach; calling again goes on where this ended.
         """
-        recorded = await self.attempts.at_endpoint(retry.message_id, retry.endpoint_id)
+        recorded = await self.attempts.at_endpoint(retry.app_id, retry.message_id, retry.endpoint_id)
         match standing(recorded, retry.number):
             case Standing.DONE:
                 self._note("retry.repeated", retry, delivery_count=delivery_count)
@@ -204,7 +207,7 @@ class Reattempt:
 
     async def _end(self, retry: Retry, ending: Ending, why: str) -> None:
         ended = Ended(ending, self.clock.now())
-        await self.attempts.end_chain(retry.message_id, retry.endpoint_id, ended)
+        await self.attempts.end_chain(retry.app_id, retry.message_id, retry.endpoint_id, ended)
         self._note("retries.ended", retry, why=why)
 
     def _note(self, event: str, retry: Retry, **facts: Fact) -> None:
@@ -261,7 +264,8 @@ class AttemptByHand:
         if message.payload is None:
             self._skip(resend, "the payload is gone")
             return None
-        recorded = await self.attempts.at_endpoint(resend.message_id, resend.endpoint_id)
+        where = (resend.app_id, resend.message_id, resend.endpoint_id)
+        recorded = await self.attempts.at_endpoint(*where)
         done = [attempt for attempt in recorded if attempt.id == resend.attempt_id]
         if resend.unless_arrived and any(attempt.status is Status.SUCCESS for attempt in recorded):
             verdict: Verdict | None = Verdict.SUCCESS
@@ -289,7 +293,7 @@ class AttemptByHand:
         if verdict is not Verdict.RETRY and any(attempt.next_attempt_at is not None for attempt in recorded):
             ending = Ending.DELIVERED if verdict.is_success else Ending.REFUSED
             ended = Ended(ending, self.clock.now())
-            await self.attempts.end_chain(resend.message_id, resend.endpoint_id, ended)
+            await self.attempts.end_chain(*where, ended)
         return Status.SUCCESS if verdict.is_success else Status.FAIL
 
     def _skip(self, resend: Resend, why: str) -> None:

@@ -39,7 +39,7 @@ class Erase:
             Unknown: The application has no such message, or the message no such attempt.
         """
         message = await self.messages.get(application.id, message_key)
-        await self.attempts.erase_response(message.id, attempt_id)
+        await self.attempts.erase_response(application.id, message.id, attempt_id)
         self.journal.note(
             "response.erased", app_id=application.id, message_id=message.id, attempt_id=attempt_id
         )

@@ -59,12 +59,11 @@ class Sweep:
 
     async def _work(self) -> int:
         before = self.clock.now() - STRANDED_AFTER
-        unfinished = await self.outbox.unfinished(before=before, limit=SWEEP_LIMIT)
-        for work in unfinished:
+        swept = await self.outbox.requeue(before=before, limit=SWEEP_LIMIT)
+        for work in swept:
             queue = RETRY_QUEUE if isinstance(work, Retry) else DISPATCH_QUEUE
-            await self.queue.send(queue, to_body(work))
             self.journal.note("work.swept", queue=queue, message_id=work.message_id)
-        return len(unfinished)
+        return len(swept)
 
     async def _tasks(self) -> int:
         now = self.clock.now()

@@ -172,7 +172,7 @@ class Select:
             return attempted, scanned
 
         async def answered(message_id: str) -> bool:
-            newest = (await self.attempts.at_endpoint(message_id, wanted.endpoint_id))[-1]
+            newest = (await self.attempts.at_endpoint(app_id, message_id, wanted.endpoint_id))[-1]
             return newest.response_status_code // 100 * 100 == wanted.status_code_class
 
         are_wanted = await with_each(attempted, answered, at_once=READS_AT_ONCE)

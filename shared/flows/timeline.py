@@ -40,7 +40,7 @@ class LookBack:
         """
         message = await self.messages.get(application.id, key)
         # In this order: an endpoint with an attempt is removed if it is not among the endpoints.
-        attempts = await self.attempts.of_message(message.id, _EARLIEST, _EVERY)
+        attempts = await self.attempts.of_message(application.id, message.id, _EARLIEST, _EVERY)
         endpoints = await self.endpoints.of_application(application.id)
         paused = {one.id for one in endpoints if self.circuits.health(one).pause is not None}
         found = timeline(application, message, attempts, endpoints, self.clock.now(), paused=paused)

@@ -30,13 +30,13 @@ class AttemptFilter:
 
 
 class Attempts(Protocol):
-    """The attempts on all messages.
+    """The attempts on all messages. Whoever asks says whose application it is: stores are divided by that.
 
     Every method is atomic, and a write is visible to the next read. An adapter that is out of reach raises
     `Unavailable` and has changed nothing. `tests/contracts/test_attempts.py` holds every adapter to it.
     """
 
-    async def get(self, message_id: str, attempt_id: str) -> Attempt:
+    async def get(self, app_id: str, message_id: str, attempt_id: str) -> Attempt:
         """Read one.
 
         Raises:
@@ -44,33 +44,38 @@ class Attempts(Protocol):
         """
         ...
 
-    async def of_message(self, message_id: str, scan: Scan, only: AttemptFilter) -> Sequence[Attempt]:
+    async def of_message(
+        self, app_id: str, message_id: str, scan: Scan, only: AttemptFilter
+    ) -> Sequence[Attempt]:
         """Read the attempts on one message by id: in the scan's order, one more than its limit."""
         ...
 
-    async def of_endpoint(self, endpoint_id: str, scan: Scan, only: AttemptFilter) -> Sequence[Attempt]:
+    async def of_endpoint(
+        self, app_id: str, endpoint_id: str, scan: Scan, only: AttemptFilter
+    ) -> Sequence[Attempt]:
         """Read the attempts at one endpoint by id: in the scan's order, one more than its limit."""
         ...
 
-    async def latest(self, message_id: str) -> Mapping[str, Attempt]:
+    async def latest(self, app_id: str, message_id: str) -> Mapping[str, Attempt]:
         """The newest automatic attempt on a message at each endpoint that has one, by endpoint id."""
         ...
 
-    async def at_endpoint(self, message_id: str, endpoint_id: str) -> Sequence[Attempt]:
+    async def at_endpoint(self, app_id: str, message_id: str, endpoint_id: str) -> Sequence[Attempt]:
         """Every attempt on a message at one endpoint, in order of id."""
         ...
 
-    async def count(self, endpoint_id: str, *, first: str, last: str) -> Mapping[Status, int]:
+    async def count(self, app_id: str, endpoint_id: str, *, first: str, last: str) -> Mapping[Status, int]:
         """How many attempts at an endpoint have each status.
 
         Args:
+            app_id: The endpoint's application.
             endpoint_id: Its id.
             first: The least attempt id that counts.
             last: The greatest attempt id that counts.
         """
         ...
 
-    async def erase_response(self, message_id: str, attempt_id: str) -> None:
+    async def erase_response(self, app_id: str, message_id: str, attempt_id: str) -> None:
         """Make the response of one `ERASED_RESPONSE`.
 
         Raises:
@@ -78,7 +83,7 @@ class Attempts(Protocol):
         """
         ...
 
-    async def end_chain(self, message_id: str, endpoint_id: str, ended: Ended) -> None:
+    async def end_chain(self, app_id: str, message_id: str, endpoint_id: str, ended: Ended) -> None:
         """No retry follows: clear `next_attempt_at` of every attempt on the message at the endpoint.
 
         If one was to follow, the newest automatic attempt says from then on how that ended.

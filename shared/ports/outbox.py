@@ -47,8 +47,13 @@ class Outbox(Protocol):
     async def accept(self, message: Message, dispatch: Dispatch, claim: Claim | None) -> StoredAnswer | None:
         """Keep a new message, its claim and its dispatch, which is due at the message's `deliver_at`.
 
+        The message's id was made of its eventId, else of the claim's key (`ids.new_message_id`), if there is
+        one. A key that comes again is known by it if it comes with the same eventId, or without one again;
+        an adapter that keeps all in one place knows it in any case.
+
         Returns:
             None if all were kept; the answer that the claim's key has had already, and then nothing was kept.
+            Whoever gets one, or `EventIdTaken`, may take it that the first message is queued.
 
         Raises:
             EventIdTaken: The application has a message with this eventId. Nothing was kept, nor the claim.
@@ -73,13 +78,22 @@ class Outbox(Protocol):
         """
         ...
 
-    async def unfinished(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
-        """Work that should have been under way before an instant and may not have been queued, oldest first.
+    async def answered(self, app_id: str | None, key: bytes) -> StoredAnswer | None:
+        """The answer that a claim's key has had, if it has not expired.
 
-        A message without attempt is a dispatch, as it was queued but with `repeat` set; a failed attempt
-        whose retry is overdue is a retry. A message that was told when to be delivered is looked at by its
-        `deliver_at`, any other by its `created_at`: one that waits for its time is not unfinished, nor is one
-        whose attempts were removed.
-        An adapter that writes both halves in one transaction has none.
+        Args:
+            app_id: Whose message has used it up, if that is known; else to look takes longer.
+            key: The claim's.
+        """
+        ...
+
+    async def requeue(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
+        """Queue again what was recorded and, after a failure or a crash, perhaps not queued; say what.
+
+        Up to `limit` pieces of work that should have been under way before an instant, oldest first: messages
+        without attempt, with `repeat` set, and failed attempts whose retry is overdue. A message that waits
+        for its time is not meant, nor is one whose attempts were removed. What has been queued again is left
+        alone until there is reason to think that it was lost once more. An adapter that writes both halves in
+        one transaction has none.
         """
         ...

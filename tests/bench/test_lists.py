@@ -26,13 +26,15 @@ async def test_what_is_made_is_what_the_service_lists(tmp_path: Path) -> None:
     endpoint = await store.endpoints.get(application.id, lists.ENDPOINT_UID)
 
     messages = await store.messages.scan(application.id, EVERYTHING, MessageFilter())
-    attempts = await store.attempts.of_endpoint(endpoint.id, EVERYTHING, AttemptFilter())
+    attempts = await store.attempts.of_endpoint(endpoint.app_id, endpoint.id, EVERYTHING, AttemptFilter())
     of_endpoint = await store.destinations.messages_at(
         application.id, endpoint.id, EVERYTHING, AttemptedMessageFilter()
     )
     assert len(messages) == len(attempts) == len(of_endpoint) == COUNT
     assert [row.message.id for row in of_endpoint] == [message.id for message in messages]
-    failed = await store.attempts.of_endpoint(endpoint.id, EVERYTHING, AttemptFilter(status=Status.FAIL))
+    failed = await store.attempts.of_endpoint(
+        endpoint.app_id, endpoint.id, EVERYTHING, AttemptFilter(status=Status.FAIL)
+    )
     on_channel = await store.messages.scan(application.id, EVERYTHING, MessageFilter(channel="common"))
     tagged = await store.messages.scan(application.id, EVERYTHING, MessageFilter(tag="common"))
     both = MessageFilter(tag="common", channel="common")

@@ -55,8 +55,8 @@ async def test_a_recorded_attempt_is_read_as_it_was(stores: Stores) -> None:
     manual = an_attempt(MESSAGE, ENDPOINT, number=0, trigger=Trigger.MANUAL)
     await recorded(stores, attempt, manual)
 
-    assert await stores.attempts.get(MESSAGE.id, attempt.id) == attempt
-    assert await stores.attempts.get(MESSAGE.id, manual.id) == manual
+    assert await stores.attempts.get(ACME.id, MESSAGE.id, attempt.id) == attempt
+    assert await stores.attempts.get(ACME.id, MESSAGE.id, manual.id) == manual
 
 
 async def test_an_attempt_of_another_message_is_unknown(stores: Stores) -> None:
@@ -64,7 +64,7 @@ async def test_an_attempt_of_another_message_is_unknown(stores: Stores) -> None:
     await recorded(stores, attempt)
 
     with pytest.raises(Unknown) as unknown:
-        await stores.attempts.get(MESSAGE.id, attempt.id)
+        await stores.attempts.get(ACME.id, MESSAGE.id, attempt.id)
     assert (unknown.value.what, unknown.value.key) == ("attempt", attempt.id)
 
 
@@ -118,8 +118,8 @@ async def test_lists_show_what_their_filter_lets_through(
     await recorded(stores, *LISTED)
 
     wanted = [LISTED[place] for place in shown]
-    assert await stores.attempts.of_message(MESSAGE.id, EVERYTHING, only) == wanted
-    assert await stores.attempts.of_endpoint(ENDPOINT.id, EVERYTHING, only) == wanted
+    assert await stores.attempts.of_message(ACME.id, MESSAGE.id, EVERYTHING, only) == wanted
+    assert await stores.attempts.of_endpoint(ACME.id, ENDPOINT.id, EVERYTHING, only) == wanted
 
 
 async def test_lists_show_their_own_attempts_only(stores: Stores) -> None:
@@ -128,10 +128,10 @@ async def test_lists_show_their_own_attempts_only(stores: Stores) -> None:
     another = an_attempt(a_message(ACME), ENDPOINT)
     await recorded(stores, here, there, another)
 
-    assert await stores.attempts.of_message(MESSAGE.id, EVERYTHING, ANY) == [here, there]
-    assert await stores.attempts.of_endpoint(ENDPOINT.id, EVERYTHING, ANY) == [here, another]
+    assert await stores.attempts.of_message(ACME.id, MESSAGE.id, EVERYTHING, ANY) == [here, there]
+    assert await stores.attempts.of_endpoint(ACME.id, ENDPOINT.id, EVERYTHING, ANY) == [here, another]
     only = AttemptFilter(endpoint_id=OTHER_ENDPOINT.id)
-    assert await stores.attempts.of_message(MESSAGE.id, EVERYTHING, only) == [there]
+    assert await stores.attempts.of_message(ACME.id, MESSAGE.id, EVERYTHING, only) == [there]
 
 
 KEYS = [f"atmpt_{letter}" for letter in "0369ADGZadgz"]
@@ -144,16 +144,18 @@ async def test_a_scan_reads_its_range_in_its_order_and_one_more_than_its_limit(
     stores: Stores, scan: Scan
 ) -> None:
     """The row too many is how a page knows whether another follows. Statuses and codes are well mixed."""
-    if not await stores.attempts.of_endpoint(ENDPOINT.id, EVERYTHING, ANY):
+    if not await stores.attempts.of_endpoint(ACME.id, ENDPOINT.id, EVERYTHING, ANY):
         for place, key in enumerate(KEYS):
             code = CODES[place % 4]
             status = Status.SUCCESS if code == 200 else Status.FAIL
             attempt = an_attempt(MESSAGE, ENDPOINT, id=key, response_status_code=code, status=status)
             await recorded(stores, attempt)
 
-    of_endpoint = await stores.attempts.of_endpoint(ENDPOINT.id, scan, ANY)
-    of_message = await stores.attempts.of_message(MESSAGE.id, scan, ANY)
-    failures = await stores.attempts.of_endpoint(ENDPOINT.id, scan, AttemptFilter(status=Status.FAIL))
+    of_endpoint = await stores.attempts.of_endpoint(ACME.id, ENDPOINT.id, scan, ANY)
+    of_message = await stores.attempts.of_message(ACME.id, MESSAGE.id, scan, ANY)
+    failures = await stores.attempts.of_endpoint(
+        ACME.id, ENDPOINT.id, scan, AttemptFilter(status=Status.FAIL)
+    )
 
     assert [attempt.id for attempt in of_endpoint] == expected(KEYS, scan)
     assert [attempt.id for attempt in of_message] == expected(KEYS, scan)
@@ -169,8 +171,11 @@ async def test_the_latest_is_the_newest_automatic_attempt_at_each_endpoint(store
     elsewhere = an_attempt(MESSAGE, OTHER_ENDPOINT)
     await recorded(stores, second, first, by_hand, elsewhere, an_attempt(a_message(ACME), ENDPOINT))
 
-    assert await stores.attempts.latest(MESSAGE.id) == {ENDPOINT.id: second, OTHER_ENDPOINT.id: elsewhere}
-    assert await stores.attempts.latest("msg_none") == {}
+    assert await stores.attempts.latest(ACME.id, MESSAGE.id) == {
+        ENDPOINT.id: second,
+        OTHER_ENDPOINT.id: elsewhere,
+    }
+    assert await stores.attempts.latest(ACME.id, "msg_none") == {}
 
 
 async def test_the_attempts_at_one_endpoint_come_in_order(stores: Stores) -> None:
@@ -179,8 +184,8 @@ async def test_the_attempts_at_one_endpoint_come_in_order(stores: Stores) -> Non
     by_hand = an_attempt(MESSAGE, ENDPOINT, number=0, trigger=Trigger.MANUAL, timestamp=NOON + SECOND)
     await recorded(stores, by_hand, first, an_attempt(MESSAGE, OTHER_ENDPOINT))
 
-    assert await stores.attempts.at_endpoint(MESSAGE.id, ENDPOINT.id) == [first, by_hand]
-    assert await stores.attempts.at_endpoint("msg_none", ENDPOINT.id) == []
+    assert await stores.attempts.at_endpoint(ACME.id, MESSAGE.id, ENDPOINT.id) == [first, by_hand]
+    assert await stores.attempts.at_endpoint(ACME.id, "msg_none", ENDPOINT.id) == []
 
 
 async def test_ending_a_chain_leaves_no_retry_announced(stores: Stores) -> None:
@@ -189,11 +194,11 @@ async def test_ending_a_chain_leaves_no_retry_announced(stores: Stores) -> None:
     elsewhere = a_failed_attempt(MESSAGE, OTHER_ENDPOINT)
     await recorded(stores, first, second, elsewhere)
 
-    await stores.attempts.end_chain(MESSAGE.id, ENDPOINT.id, ENDED)
+    await stores.attempts.end_chain(ACME.id, MESSAGE.id, ENDPOINT.id, ENDED)
 
     for attempt in (first, second):
-        assert (await stores.attempts.get(MESSAGE.id, attempt.id)).next_attempt_at is None
-    assert await stores.attempts.get(MESSAGE.id, elsewhere.id) == elsewhere
+        assert (await stores.attempts.get(ACME.id, MESSAGE.id, attempt.id)).next_attempt_at is None
+    assert await stores.attempts.get(ACME.id, MESSAGE.id, elsewhere.id) == elsewhere
 
 
 async def test_the_newest_automatic_attempt_says_how_its_chain_ended(stores: Stores) -> None:
@@ -203,10 +208,10 @@ async def test_the_newest_automatic_attempt_says_how_its_chain_ended(stores: Sto
     by_hand = structs.replace(second, id=an_id("atmpt_", NOON + 6 * SECOND), trigger=Trigger.MANUAL, number=0)
     await recorded(stores, first, second, by_hand)
 
-    await stores.attempts.end_chain(MESSAGE.id, ENDPOINT.id, ENDED)
-    await stores.attempts.end_chain(MESSAGE.id, ENDPOINT.id, Ended(Ending.REMOVED, NOON + SECOND))
+    await stores.attempts.end_chain(ACME.id, MESSAGE.id, ENDPOINT.id, ENDED)
+    await stores.attempts.end_chain(ACME.id, MESSAGE.id, ENDPOINT.id, Ended(Ending.REMOVED, NOON + SECOND))
 
-    found = await stores.attempts.at_endpoint(MESSAGE.id, ENDPOINT.id)
+    found = await stores.attempts.at_endpoint(ACME.id, MESSAGE.id, ENDPOINT.id)
     assert [attempt.ended for attempt in found] == [None, ENDED, None]
 
 
@@ -214,9 +219,9 @@ async def test_a_chain_that_was_over_says_nothing_when_it_is_ended(stores: Store
     last = a_failed_attempt(MESSAGE, ENDPOINT, next_attempt_at=None)
     await recorded(stores, last)
 
-    await stores.attempts.end_chain(MESSAGE.id, ENDPOINT.id, ENDED)
+    await stores.attempts.end_chain(ACME.id, MESSAGE.id, ENDPOINT.id, ENDED)
 
-    assert await stores.attempts.get(MESSAGE.id, last.id) == last
+    assert await stores.attempts.get(ACME.id, MESSAGE.id, last.id) == last
 
 
 async def test_attempts_at_an_endpoint_are_counted_by_status_within_a_range_of_ids(stores: Stores) -> None:
@@ -231,7 +236,7 @@ async def test_attempts_at_an_endpoint_are_counted_by_status_within_a_range_of_i
     first, *_, last_but_one, last = (attempt.id for attempt in counted)
 
     async def count(first: str, last: str) -> dict[Status, int]:
-        return dict(await stores.attempts.count(ENDPOINT.id, first=first, last=last))
+        return dict(await stores.attempts.count(ACME.id, ENDPOINT.id, first=first, last=last))
 
     assert await count(first, last) == {Status.SUCCESS: 2, Status.FAIL: 3}
     assert await count(first + "0", last) == {Status.SUCCESS: 1, Status.FAIL: 3}
@@ -244,14 +249,14 @@ async def test_a_response_can_be_erased_and_the_attempt_stays(stores: Stores) ->
     await recorded(stores, attempt, other)
 
     for _ in range(2):
-        await stores.attempts.erase_response(MESSAGE.id, attempt.id)
+        await stores.attempts.erase_response(ACME.id, MESSAGE.id, attempt.id)
 
     erased = structs.replace(attempt, response=ERASED_RESPONSE)
-    assert await stores.attempts.get(MESSAGE.id, attempt.id) == erased
-    assert await stores.attempts.get(MESSAGE.id, other.id) == other
+    assert await stores.attempts.get(ACME.id, MESSAGE.id, attempt.id) == erased
+    assert await stores.attempts.get(ACME.id, MESSAGE.id, other.id) == other
     for message_id, attempt_id in (("msg_none", other.id), (MESSAGE.id, "atmpt_none")):
         with pytest.raises(Unknown):
-            await stores.attempts.erase_response(message_id, attempt_id)
+            await stores.attempts.erase_response(ACME.id, message_id, attempt_id)
 
 
 DAY = timedelta(days=1)
@@ -277,10 +282,10 @@ async def test_attempts_are_forgotten_once_the_newest_on_their_message_is_old(st
     assert await forgotten(stores, NOON + 2 * DAY + SECOND) == 3
     assert await forgotten(stores, NOON + 2 * DAY + SECOND) == 0
 
-    assert await stores.attempts.of_message(MESSAGE.id, EVERYTHING, ANY) == []
-    assert await stores.attempts.of_endpoint(ENDPOINT.id, EVERYTHING, ANY) == [later]
+    assert await stores.attempts.of_message(ACME.id, MESSAGE.id, EVERYTHING, ANY) == []
+    assert await stores.attempts.of_endpoint(ACME.id, ENDPOINT.id, EVERYTHING, ANY) == [later]
     with pytest.raises(Unknown):
-        await stores.attempts.get(MESSAGE.id, by_hand.id)
+        await stores.attempts.get(ACME.id, MESSAGE.id, by_hand.id)
 
 
 async def test_attempts_are_kept_while_a_retry_follows_and_as_long_after_it_was_due(stores: Stores) -> None:
@@ -297,7 +302,7 @@ async def test_what_is_kept_is_no_hindrance_to_what_is_forgotten_after_it(stores
         over = a_message(ACME, created_at=NOON + day * DAY)
         await recorded(stores, *(an_attempt(over, ENDPOINT, number=number) for number in range(5)))
     assert await forgotten(stores, NOON + 9 * DAY) == 30
-    assert len(await stores.attempts.of_endpoint(ENDPOINT.id, EVERYTHING, ANY)) == 6
+    assert len(await stores.attempts.of_endpoint(ACME.id, ENDPOINT.id, EVERYTHING, ANY)) == 6
 
 
 async def test_a_message_is_in_no_list_of_an_endpoint_once_its_attempts_are_forgotten(stores: Stores) -> None:
@@ -317,7 +322,7 @@ async def test_a_message_is_in_no_list_of_an_endpoint_once_its_attempts_are_forg
         await stores.attempts.forget(before=NOON + DAY, after="", limit=1)
         assert [await shown(only) for only in lists] == [[Status.SUCCESS] * left] * 2
         for only in (ANY, AttemptFilter(channel="eu"), AttemptFilter(tag="vip", channel="eu")):
-            assert len(await stores.attempts.of_endpoint(ENDPOINT.id, EVERYTHING, only)) == left
+            assert len(await stores.attempts.of_endpoint(ACME.id, ENDPOINT.id, EVERYTHING, only)) == left
     assert await stores.destinations.of_message(ACME.id, message.id, EVERYTHING) == []
     assert await stores.messages.get(ACME.id, message.id) == message
 
@@ -326,12 +331,12 @@ async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
     await stores.close()
 
     with pytest.raises(Unavailable):
-        await stores.attempts.get(MESSAGE.id, "atmpt_1")
+        await stores.attempts.get(ACME.id, MESSAGE.id, "atmpt_1")
     with pytest.raises(Unavailable):
-        await stores.attempts.end_chain(MESSAGE.id, ENDPOINT.id, ENDED)
+        await stores.attempts.end_chain(ACME.id, MESSAGE.id, ENDPOINT.id, ENDED)
     with pytest.raises(Unavailable):
-        await stores.attempts.erase_response(MESSAGE.id, "atmpt_1")
+        await stores.attempts.erase_response(ACME.id, MESSAGE.id, "atmpt_1")
     with pytest.raises(Unavailable):
-        await stores.attempts.count(ENDPOINT.id, first="", last="z")
+        await stores.attempts.count(ACME.id, ENDPOINT.id, first="", last="z")
     with pytest.raises(Unavailable):
         await stores.attempts.forget(before=NOON, after="", limit=1)

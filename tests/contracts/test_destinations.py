@@ -140,7 +140,7 @@ async def test_an_endpoint_shows_how_each_message_stands(
 
 async def test_ended_retries_are_seen_in_lists(stores: Stores) -> None:
     await recorded(stores, *attempts())
-    await stores.attempts.end_chain(UNDER_WAY.id, ENDPOINT.id, Ended(Ending.UNWANTED, NOON))
+    await stores.attempts.end_chain(ACME.id, UNDER_WAY.id, ENDPOINT.id, Ended(Ending.UNWANTED, NOON))
     for only in (
         AttemptedMessageFilter(status=Status.FAIL),
         AttemptedMessageFilter(status=Status.FAIL, channel="eu"),

@@ -274,9 +274,9 @@ async def test_messages_that_are_removed_leave_nothing(stores: Stores) -> None:
     for only in (ANY, MessageFilter(channel="eu"), MessageFilter(tag="vip", channel="eu")):
         assert [one.id for one in await stores.messages.scan(ACME.id, EVERYTHING, only)] == [kept.id]
     assert await stores.messages.get(OTHER.id, others.id) == others
-    assert await stores.attempts.of_message(gone.id, EVERYTHING, AttemptFilter()) == []
+    assert await stores.attempts.of_message(ACME.id, gone.id, EVERYTHING, AttemptFilter()) == []
     for filtered in (AttemptFilter(), AttemptFilter(channel="eu"), AttemptFilter(tag="vip")):
-        found = await stores.attempts.of_endpoint(endpoint.id, EVERYTHING, filtered)
+        found = await stores.attempts.of_endpoint(ACME.id, endpoint.id, EVERYTHING, filtered)
         assert {attempt.message_id for attempt in found} == {kept.id, others.id}
     for shown in (AttemptedMessageFilter(), AttemptedMessageFilter(channel="eu", tag="vip")):
         rows = await stores.destinations.messages_at(ACME.id, endpoint.id, EVERYTHING, shown)

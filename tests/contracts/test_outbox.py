@@ -9,7 +9,6 @@ from msgspec import structs
 
 from shared.domain.errors import EventIdTaken, Unavailable, Unknown
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, again_from, dispatch_from
-from shared.ports.answers import Begun
 from shared.ports.messages import MessageFilter
 from shared.ports.outbox import Claim, DueRetry
 from shared.ports.queue import Delivery
@@ -41,6 +40,11 @@ async def queued(stores: Stores, queue: str) -> Sequence[Delivery]:
     return await stores.consumer.receive(queue, limit=100, lease=60 * SECOND, patience=timedelta())
 
 
+async def dispatched(stores: Stores) -> set[str]:
+    """The messages whose dispatches are queued and due, some of them perhaps more than once."""
+    return {dispatch_from(delivery.body).message_id for delivery in await queued(stores, DISPATCH_QUEUE)}
+
+
 async def test_an_accepted_message_is_kept_and_its_dispatch_queued(stores: Stores) -> None:
     message = a_message(ACME)
 
@@ -54,7 +58,7 @@ async def test_an_accepted_message_is_kept_and_its_dispatch_queued(stores: Store
 
 async def test_an_accepted_message_survives_a_crash(stores: Stores) -> None:
     """The first promise: accepted is delivered."""
-    message = a_message(ACME)
+    message = a_message(ACME, key=KEY)
     await stores.outbox.accept(message, a_dispatch(message), a_claim())
 
     reborn = await stores.reborn()
@@ -66,7 +70,7 @@ async def test_an_accepted_message_survives_a_crash(stores: Stores) -> None:
     # It may have been handed over before the crash, and the payload may have to be read from the store.
     assert delivery.delivery_count >= 1
     assert dispatch.payload in {None, message.payload}
-    again = a_message(ACME)
+    again = a_message(ACME, key=KEY)
     assert await reborn.outbox.accept(again, a_dispatch(again), a_claim()) == a_claim().answer
     await reborn.close()
 
@@ -124,7 +128,7 @@ async def test_a_payload_does_not_lie_among_the_dead_letters(stores: Stores) -> 
 
 async def test_a_used_claim_answers_as_the_first_time_and_keeps_nothing(stores: Stores) -> None:
     """A client that repeats a request after a timeout makes no second message."""
-    first, second = a_message(ACME), a_message(ACME)
+    first, second = a_message(ACME, key=KEY), a_message(ACME, key=KEY)
 
     assert await stores.outbox.accept(first, a_dispatch(first), a_claim()) is None
     assert (
@@ -133,11 +137,11 @@ async def test_a_used_claim_answers_as_the_first_time_and_keeps_nothing(stores: 
 
     with pytest.raises(Unknown):
         await stores.messages.get(ACME.id, second.id)
-    assert len(await queued(stores, DISPATCH_QUEUE)) == 1
+    assert await dispatched(stores) == {first.id}
 
 
 async def test_of_many_claims_at_once_one_wins(stores: Stores) -> None:
-    messages = [a_message(ACME) for _ in range(20)]
+    messages = [a_message(ACME, key=KEY) for _ in range(20)]
 
     answers = await asyncio.gather(
         *(
@@ -148,11 +152,11 @@ async def test_of_many_claims_at_once_one_wins(stores: Stores) -> None:
 
     (kept,) = await stores.messages.scan(ACME.id, EVERYTHING, BARE)
     assert [answer.body.decode() for answer in answers if answer is not None] == [kept.id] * 19
-    assert len(await queued(stores, DISPATCH_QUEUE)) == 1
+    assert await dispatched(stores) == {kept.id}
 
 
 async def test_a_claim_that_has_expired_is_free(stores: Stores) -> None:
-    first, second = a_message(ACME), a_message(ACME)
+    first, second = a_message(ACME, key=KEY), a_message(ACME, key=KEY)
     await stores.outbox.accept(first, a_dispatch(first), a_claim())
 
     stores.clock.move(timedelta(hours=12))
@@ -161,13 +165,19 @@ async def test_a_claim_that_has_expired_is_free(stores: Stores) -> None:
     assert await stores.messages.get(ACME.id, second.id) == second
 
 
-async def test_a_claim_is_the_answer_to_its_key(stores: Stores) -> None:
-    message = a_message(ACME)
-    await stores.answers.begin(KEY, now=NOON, lock_until=NOON + 5 * SECOND)
+@pytest.mark.parametrize("event_id", [None, "evt-1"])
+async def test_a_claim_is_the_answer_to_its_key(stores: Stores, event_id: str | None) -> None:
+    """A repeat that cannot even be read is answered as the first time, also one to an unknown application."""
+    message = a_message(ACME, key=KEY, event_id=event_id)
+    assert await stores.outbox.answered(ACME.id, KEY) is None
 
     assert await stores.outbox.accept(message, a_dispatch(message), a_claim()) is None
 
-    assert await stores.answers.begin(KEY, now=NOON, lock_until=NOON + SECOND) == a_claim().answer
+    for app_id in (ACME.id, None):
+        assert await stores.outbox.answered(app_id, KEY) == a_claim().answer
+        assert await stores.outbox.answered(app_id, b"another") is None
+    stores.clock.move(timedelta(hours=12))
+    assert await stores.outbox.answered(ACME.id, KEY) is None
 
 
 async def test_an_event_id_belongs_to_one_message_of_the_application(stores: Stores) -> None:
@@ -181,9 +191,9 @@ async def test_an_event_id_belongs_to_one_message_of_the_application(stores: Sto
     assert await stores.outbox.accept(elsewhere, a_dispatch(elsewhere), None) is None
 
     assert await stores.messages.get(ACME.id, "evt-1") == first
-    assert len(await queued(stores, DISPATCH_QUEUE)) == 2
+    assert await dispatched(stores) == {first.id, elsewhere.id}
     # The claim was not kept, so the key may be used for another message.
-    assert await stores.answers.begin(KEY, now=NOON, lock_until=NOON + SECOND) is Begun.MINE
+    assert await stores.outbox.answered(ACME.id, KEY) is None
 
 
 async def test_one_that_is_refused_spoils_no_other(stores: Stores) -> None:
@@ -198,11 +208,12 @@ async def test_one_that_is_refused_spoils_no_other(stores: Stores) -> None:
     assert [isinstance(answer, EventIdTaken) for answer in answers] == [False, True] * 10
     kept = await stores.messages.scan(ACME.id, EVERYTHING, BARE)
     assert [message.id for message in kept] == [message.id for message in messages[::2]]
-    assert len(await queued(stores, DISPATCH_QUEUE)) == 10
+    assert await dispatched(stores) == {message.id for message in kept}
 
 
 async def test_whatever_is_written_together_with_one_that_is_refused_is_kept(stores: Stores) -> None:
-    first, second, other = a_message(ACME, event_id="evt"), a_message(ACME, event_id="evt"), a_message(ACME)
+    first, second = a_message(ACME, event_id="evt"), a_message(ACME, event_id="evt")
+    other = a_message(ACME, key=KEY)
     await stores.outbox.accept(first, a_dispatch(first), None)
     (delivery,) = await queued(stores, DISPATCH_QUEUE)
     attempt = a_failed_attempt()
@@ -221,7 +232,7 @@ async def test_whatever_is_written_together_with_one_that_is_refused_is_kept(sto
     assert isinstance(refused, EventIdTaken)
     assert kept == [None] * 5
     assert await stores.messages.get(ACME.id, other.id) == other
-    assert await stores.attempts.get(attempt.message_id, attempt.id) == attempt
+    assert await stores.attempts.get(attempt.app_id, attempt.message_id, attempt.id) == attempt
     retries = await queued(stores, RETRY_QUEUE)
     assert {again_from(retry.body) for retry in retries} == {due.retry}
     assert [event.body for event in await queued(stores, "events")] == [b"event"]
@@ -251,7 +262,7 @@ async def test_a_recorded_attempt_is_kept_and_its_retry_queued_for_its_time(stor
 
     await stores.outbox.record(attempt, DueRetry(retry, NOON + 5 * SECOND))
 
-    assert await stores.attempts.get(attempt.message_id, attempt.id) == attempt
+    assert await stores.attempts.get(attempt.app_id, attempt.message_id, attempt.id) == attempt
     assert await queued(stores, RETRY_QUEUE) == []
     stores.clock.move(5 * SECOND)
     (delivery,) = await queued(stores, RETRY_QUEUE)
@@ -264,7 +275,7 @@ async def test_a_recorded_attempt_and_its_retry_survive_a_crash(stores: Stores) 
 
     reborn = await stores.reborn()
 
-    assert await reborn.attempts.get(attempt.message_id, attempt.id) == attempt
+    assert await reborn.attempts.get(attempt.app_id, attempt.message_id, attempt.id) == attempt
     assert await queued(reborn, RETRY_QUEUE) == []
     reborn.clock.move(5 * SECOND)
     (delivery,) = await queued(reborn, RETRY_QUEUE)
@@ -280,7 +291,7 @@ async def test_recording_an_attempt_twice_keeps_the_first(stores: Stores) -> Non
 
     await stores.outbox.record(second, due)
 
-    assert await stores.attempts.get(first.message_id, first.id) == first
+    assert await stores.attempts.get(first.app_id, first.message_id, first.id) == first
     assert len(await queued(stores, RETRY_QUEUE)) >= 1
 
 
@@ -290,7 +301,7 @@ async def test_attempts_that_end_together_are_all_kept(stores: Stores) -> None:
     await asyncio.gather(*(stores.outbox.record(attempt, None) for attempt in attempts))
 
     for attempt in attempts[::50]:
-        assert await stores.attempts.get(attempt.message_id, attempt.id) == attempt
+        assert await stores.attempts.get(attempt.app_id, attempt.message_id, attempt.id) == attempt
 
 
 async def test_nothing_is_unfinished_that_is_still_queued(stores: Stores) -> None:
@@ -300,7 +311,7 @@ async def test_nothing_is_unfinished_that_is_still_queued(stores: Stores) -> Non
     attempt = a_failed_attempt()
     await stores.outbox.record(attempt, DueRetry(a_retry(attempt), NOON + 5 * SECOND))
 
-    assert not await stores.outbox.unfinished(before=NOON, limit=100)
+    assert not await stores.outbox.requeue(before=NOON, limit=100)
 
 
 async def test_what_waits_for_its_time_is_not_unfinished(stores: Stores) -> None:
@@ -309,7 +320,7 @@ async def test_what_waits_for_its_time_is_not_unfinished(stores: Stores) -> None
     await stores.outbox.accept(message, a_dispatch(message), None)
     stores.clock.move(HOUR / 2)
 
-    assert not await stores.outbox.unfinished(before=NOON + HOUR / 2, limit=100)
+    assert not await stores.outbox.requeue(before=NOON + HOUR / 2, limit=100)
 
 
 async def test_an_outbox_that_is_out_of_reach_says_so(stores: Stores) -> None:
@@ -320,3 +331,5 @@ async def test_an_outbox_that_is_out_of_reach_says_so(stores: Stores) -> None:
         await stores.outbox.accept(message, a_dispatch(message), None)
     with pytest.raises(Unavailable):
         await stores.outbox.record(a_failed_attempt(), DueRetry(a_retry(a_failed_attempt()), NOON))
+    with pytest.raises(Unavailable):
+        await stores.outbox.answered(ACME.id, KEY)

@@ -149,3 +149,29 @@ def test_no_text_breaks_the_reading_of_ids(text: str) -> None:
 
 def test_the_greatest_id_is_still_read() -> None:
     assert ids.instant_of("aWgEPTl1tmebfsQzFP4bxwgy80V") > LAST - timedelta(seconds=1)
+
+
+ONCE = st.none() | st.binary(min_size=1, max_size=64)
+
+
+@given(made_of=dice, once=ONCE)
+def test_a_messages_id_says_its_shard(made_of: bytes, once: bytes | None) -> None:
+    """Of all else that it says nothing is changed."""
+    message_id = ids.new_message_id(VECTOR_AT, made_of, once)
+    plain = ids.new_id(ids.MESSAGE, VECTOR_AT, made_of)
+
+    assert ids.shard_of(message_id) == (made_of[-1] % ids.SHARDS if once is None else ids.shard_for(once))
+    assert message_id[:-3] == plain[:-3]
+    assert ids.instant_of(message_id) == ids.instant_of(plain)
+
+
+@given(text=st.text())
+def test_any_text_is_in_some_shard(text: str) -> None:
+    """Clients ask for ids that there never were."""
+    assert ids.shard_of(text) in range(ids.SHARDS)
+
+
+def test_event_ids_spread_over_all_shards() -> None:
+    shards = [ids.shard_for(f"invoice-{number}".encode()) for number in range(8_000)]
+
+    assert all(800 < shards.count(shard) < 1_200 for shard in range(ids.SHARDS))

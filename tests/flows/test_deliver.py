@@ -267,7 +267,8 @@ class FullDisk:
         self._endpoint = endpoint
         self.is_full = True
         self.accept = outbox.accept
-        self.unfinished = outbox.unfinished
+        self.answered = outbox.answered
+        self.requeue = outbox.requeue
 
     async def record(self, attempt: Attempt, retry: DueRetry | None, *, beside_others: bool = False) -> None:
         """Keep an attempt, if there is room."""

@@ -14,9 +14,10 @@ from shared.domain.background_task import Replay, TaskStatus
 from shared.domain.endpoint import EndpointEdit
 from shared.domain.errors import EventIdTaken, Unknown
 from shared.domain.timeline import MessageStanding
-from shared.domain.work import TASKS_QUEUE, Dispatch, Retry
+from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, TASKS_QUEUE, Dispatch, Retry, to_body
 from shared.flows.housekeeping import BATCH, REST, STALLED_AFTER, STRANDED_AFTER, Keep, Retention, Sweep
 from shared.ports.outbox import Outbox
+from shared.ports.queue import Queue
 from shared.ports.removal import Removed
 from tests.clock import NOON, MovedClock
 from tests.flows.walk import Notes, Walk
@@ -28,15 +29,22 @@ KEPT = timedelta(days=90)
 class TwoServices:
     """An outbox whose store and queue are two services, after a crash between the two writes."""
 
-    def __init__(self, outbox: Outbox, unfinished: Sequence[Dispatch | Retry], at: datetime) -> None:
+    def __init__(
+        self, outbox: Outbox, queue: Queue, unfinished: Sequence[Dispatch | Retry], at: datetime
+    ) -> None:
         self.accept = outbox.accept
         self.record = outbox.record
+        self.answered = outbox.answered
+        self._queue = queue
         self._unfinished = unfinished
         self._at = at
 
-    async def unfinished(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
+    async def requeue(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
         """What was recorded before an instant, every time: such a store does not know what is queued."""
-        return self._unfinished[:limit] if self._at < before else ()
+        found = self._unfinished[:limit] if self._at < before else ()
+        for work in found:
+            await self._queue.send(RETRY_QUEUE if isinstance(work, Retry) else DISPATCH_QUEUE, to_body(work))
+        return found
 
 
 async def test_what_was_stored_and_never_queued_is_delivered_once(
@@ -262,5 +270,6 @@ async def test_a_task_is_forgotten_some_time_after_its_end(walk: Walk, applicati
 
 
 def replace_outbox(walk: Walk, unfinished: Sequence[Dispatch | Retry]) -> Sweep:
-    outbox = TwoServices(walk.service.store.outbox, unfinished, walk.clock.now())
+    store = walk.service.store
+    outbox = TwoServices(store.outbox, store.queue, unfinished, walk.clock.now())
     return replace(walk.service.sweep, outbox=outbox)

@@ -131,7 +131,7 @@ async def attempted(walk: Walk, application: Application) -> dict[str, Message]:
     down = await walk.posts(application, event_type="order.lost")
     here = await walk.service.endpoints.get(application.id, "here")
     ended = Ended(Ending.CANCELED, walk.clock.now())
-    await walk.service.attempts.end_chain(down.id, here.id, ended)
+    await walk.service.attempts.end_chain(down.app_id, down.id, here.id, ended)
     return {"arrived": arrived, "lost": lost, "down": down}
 
 

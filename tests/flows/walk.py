@@ -248,7 +248,7 @@ class Walk:
     async def attempts(self, message: Message) -> list[Attempt]:
         """The attempts on a message, the first one first."""
         scan = scan_by_time(TimeQuery(limit=250), "atmpt_", self.clock.now())
-        found = await self.service.attempts.of_message(message.id, scan, EVER)
+        found = await self.service.attempts.of_message(message.app_id, message.id, scan, EVER)
         return sorted(found, key=lambda attempt: attempt.number)
 
 

@@ -84,13 +84,17 @@ class SqliteAttempts:
         self._writer = writer
         self._readers = readers
 
-    async def get(self, message_id: str, attempt_id: str) -> Attempt:
+    async def get(self, app_id: str, message_id: str, attempt_id: str) -> Attempt:
+        del app_id  # here and below: every application's are in one file, and no two have one id
         found = await self._read(_ONE, (message_id, attempt_id))
         if not found:
             raise Unknown("attempt", attempt_id)
         return found[0]
 
-    async def of_message(self, message_id: str, scan: Scan, only: AttemptFilter) -> Sequence[Attempt]:
+    async def of_message(
+        self, app_id: str, message_id: str, scan: Scan, only: AttemptFilter
+    ) -> Sequence[Attempt]:
+        del app_id
         condition, parameters = columns.within(scan, "t.id")
         for part, values in _conditions(only):
             condition += part
@@ -98,7 +102,10 @@ class SqliteAttempts:
         sql = f"{_SELECT} WHERE t.message_id = ?{condition}{columns.in_order(scan, 't.id')}"
         return await self._read(sql, (message_id, *parameters))
 
-    async def of_endpoint(self, endpoint_id: str, scan: Scan, only: AttemptFilter) -> Sequence[Attempt]:
+    async def of_endpoint(
+        self, app_id: str, endpoint_id: str, scan: Scan, only: AttemptFilter
+    ) -> Sequence[Attempt]:
+        del app_id
         if only.endpoint_id not in {None, endpoint_id}:
             return []
         statuses = None if only.status is None else (only.status,)
@@ -120,13 +127,17 @@ class SqliteAttempts:
 
         return await self._readers.run(look)
 
-    async def latest(self, message_id: str) -> Mapping[str, Attempt]:
+    async def latest(self, app_id: str, message_id: str) -> Mapping[str, Attempt]:
+        del app_id
         return {attempt.endpoint_id: attempt for attempt in await self._read(_LATEST, (message_id,))}
 
-    async def at_endpoint(self, message_id: str, endpoint_id: str) -> Sequence[Attempt]:
+    async def at_endpoint(self, app_id: str, message_id: str, endpoint_id: str) -> Sequence[Attempt]:
+        del app_id
         return await self._read(_AT_ENDPOINT, (message_id, endpoint_id))
 
-    async def count(self, endpoint_id: str, *, first: str, last: str) -> Mapping[Status, int]:
+    async def count(self, app_id: str, endpoint_id: str, *, first: str, last: str) -> Mapping[Status, int]:
+        del app_id
+
         def look(connection: sqlite3.Connection) -> Mapping[Status, int]:
             counts = Counter[Status]()
             with one_moment(connection):
@@ -138,7 +149,9 @@ class SqliteAttempts:
 
         return await self._readers.run(look)
 
-    async def erase_response(self, message_id: str, attempt_id: str) -> None:
+    async def erase_response(self, app_id: str, message_id: str, attempt_id: str) -> None:
+        del app_id
+
         def erase(connection: sqlite3.Connection) -> None:
             done = connection.execute(
                 "UPDATE attempt SET response = ? WHERE message_id = ? AND id = ?",
@@ -149,7 +162,9 @@ class SqliteAttempts:
 
         await self._writer.run(erase)
 
-    async def end_chain(self, message_id: str, endpoint_id: str, ended: Ended) -> None:
+    async def end_chain(self, app_id: str, message_id: str, endpoint_id: str, ended: Ended) -> None:
+        del app_id
+
         def clear(connection: sqlite3.Connection) -> None:
             connection.execute(TELL_END, (ended.why, columns.micros(ended.at), message_id, endpoint_id))
             connection.execute(END_CHAIN, (message_id, endpoint_id))

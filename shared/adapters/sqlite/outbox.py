@@ -11,6 +11,7 @@ from shared.adapters.sqlite.attempts import code_class, settle
 from shared.adapters.sqlite.columns import Row
 from shared.adapters.sqlite.labels import labels
 from shared.adapters.sqlite.lines import Lines
+from shared.adapters.sqlite.readers import Readers
 from shared.adapters.sqlite.rows import (
     ANSWER,
     ATTEMPT,
@@ -44,9 +45,12 @@ is under way meanwhile is recorded within a minute, and is not the first then.""
 class SqliteOutbox:
     """See `shared.ports.outbox.Outbox`."""
 
-    def __init__(self, writer: Writer, lines: Lines, clock: Clock, contents: Iterator[int]) -> None:
+    def __init__(
+        self, writer: Writer, readers: Readers, lines: Lines, clock: Clock, contents: Iterator[int]
+    ) -> None:
         """Number new payloads with `contents`."""
         self._writer = writer
+        self._readers = readers
         self._lines = lines
         self._clock = clock
         self._contents = contents
@@ -111,7 +115,17 @@ class SqliteOutbox:
         if len(self._by_hand) > BY_HAND_KEPT:
             del self._by_hand[next(iter(self._by_hand))]
 
-    async def unfinished(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
+    async def answered(self, app_id: str | None, key: bytes) -> StoredAnswer | None:
+        del app_id  # all keys are in one table
+        now = columns.micros(self._clock.now())
+
+        def look(connection: sqlite3.Connection) -> StoredAnswer | None:
+            found = answers.find(connection, key, now)
+            return found if isinstance(found, StoredAnswer) else None
+
+        return await self._readers.run(look)
+
+    async def requeue(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
         del before, limit
         return ()  # both halves are one transaction
 

@@ -115,7 +115,7 @@ class SqliteStore:
             destinations=SqliteDestinations(readers, clock),
             background_tasks=SqliteBackgroundTasks(writer, readers, lines, clock),
             answers=SqliteAnswers(writer),
-            outbox=SqliteOutbox(writer, lines, clock, contents),
+            outbox=SqliteOutbox(writer, readers, lines, clock, contents),
             throttles=SqliteThrottles(writer, turns_kept),
             queue=SqliteQueue(writer, readers, lines, clock),
             writer=writer,
