@@ -38,7 +38,8 @@ class Endpoints(Protocol):
     """The endpoints of all applications.
 
     Every method is atomic, and a write is visible to the next read. An adapter that is out of reach raises
-    `Unavailable` and has changed nothing. `tests/contracts/test_endpoints.py` holds every adapter to it.
+    `Unavailable`; then all is changed or nothing, and who has lost the reply cannot know which.
+    `tests/contracts/test_endpoints.py` holds every adapter to it.
     """
 
     async def add(self, endpoint: Endpoint) -> None:

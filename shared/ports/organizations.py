@@ -11,7 +11,8 @@ class Organizations(Protocol):
 
     An organization is there without being made: one that has set nothing has settings that say nothing.
     Every method is atomic, and a write is visible to the next read. An adapter that is out of reach raises
-    `Unavailable` and has changed nothing. `tests/contracts/test_organizations.py` holds every adapter to it.
+    `Unavailable`; then all is changed or nothing, and who has lost the reply cannot know which.
+    `tests/contracts/test_organizations.py` holds every adapter to it.
     """
 
     async def settings(self, org_id: str) -> OrganizationSettings:

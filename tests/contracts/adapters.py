@@ -4,12 +4,21 @@ import io
 import json
 import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from shared.adapters.cosmos.account import BOUND
+from shared.adapters.cosmos.applications import CosmosApplications
+from shared.adapters.cosmos.background_tasks import CosmosBackgroundTasks
+from shared.adapters.cosmos.containers import CATALOGUE
+from shared.adapters.cosmos.endpoints import CosmosEndpoints
+from shared.adapters.cosmos.event_types import CosmosEventTypes
+from shared.adapters.cosmos.organizations import CosmosOrganizations
+from shared.adapters.cosmos.records import Records
+from shared.adapters.cosmos.throttles import CosmosThrottles
 from shared.adapters.sealing import AesSecrets
 from shared.adapters.sqlite.orchestrations import SqliteOrchestrations
 from shared.adapters.sqlite.store import SqliteStore
@@ -35,6 +44,7 @@ from shared.ports.queue import Consumer, Queue
 from shared.ports.secrets import Secrets
 from shared.ports.throttles import Throttles
 from tests.clock import MovedClock
+from tests.contracts.cosmos import Deployment
 from tests.dice import LoadedDice
 
 
@@ -98,9 +108,52 @@ async def sqlite(folder: Path, clock: MovedClock) -> Stores:
     )
 
 
+async def cosmos(folder: Path, clock: MovedClock) -> Stores:
+    """On Cosmos DB, and on SQLite what has no adapter for it."""
+    deployment = Deployment(clock)
+    await deployment.begin()
+    stores = on_cosmos(deployment, await sqlite(folder, clock))
+
+    async def close() -> None:
+        await stores.close()
+        await deployment.end()
+
+    return replace(stores, close=close)
+
+
+def on_cosmos(deployment: Deployment, others: Stores, bound: timedelta = BOUND) -> Stores:
+    """What one process has of a deployment, and the rest from `others`."""
+    account = deployment.account(bound)
+    records = Records(account.container(CATALOGUE))
+
+    async def close() -> None:
+        await account.close()
+        await others.close()
+
+    async def reborn() -> Stores:
+        return on_cosmos(deployment, await others.reborn(), bound)
+
+    return replace(
+        others,
+        organizations=CosmosOrganizations(records),
+        applications=CosmosApplications(records),
+        event_types=CosmosEventTypes(records),
+        endpoints=CosmosEndpoints(records),
+        background_tasks=CosmosBackgroundTasks(records, others.queue),
+        throttles=CosmosThrottles(records),
+        close=close,
+        reborn=reborn,
+    )
+
+
 Open = Callable[[Path, MovedClock], Awaitable[Stores]]
 
 STORES = [pytest.param(sqlite, id="sqlite")]
+STORES_ON_AZURE = [pytest.param(cosmos, id="cosmos")]
+ON_AZURE = frozenset(
+    {"applications", "background_tasks", "endpoints", "event_types", "organizations", "throttles"}
+)
+"""The ports that have an adapter for Azure: their suites run on it, too."""
 
 
 @dataclass(frozen=True)

@@ -54,9 +54,9 @@ async def test_turns_are_taken_for_good(stores: Stores) -> None:
 
 async def test_a_line_whose_turns_are_past_begins_anew(stores: Stores) -> None:
     await stores.throttles.take(APP, [ENDPOINT], now=NOON)
-    stores.clock.move(timedelta(hours=1))
     other = await stores.reborn()
     for store in (stores, other):
+        stores.clock.move(timedelta(hours=1))
         assert await store.throttles.take(APP, [ENDPOINT], now=stores.clock.now()) is None
         assert await store.throttles.take(APP, [ENDPOINT], now=stores.clock.now()) is not None
     await other.close()

@@ -89,4 +89,18 @@ message is in one partition, `<application id>|<shard>`."""
 ANSWERS = Shape(name="answers", partition_key="/id")
 """Answers to other requests with an idempotency key. They are only ever read by it."""
 
-CONTAINERS = (MESSAGES, ANSWERS)
+CATALOGUE = Shape(
+    name="catalogue",
+    partition_key="/pk",
+    indexed=("/pk/?", "/kind/?", "/marks/*"),
+    composites=(
+        ("/kind", "/id"),
+        ("/marks/org_id", "/marks/failing"),
+        ("/marks/org_id", "/marks/switched_off"),
+        ("/marks/org_id", "/marks/rated"),
+    ),
+)
+"""Settings, applications and event types by organization, endpoints by application, background tasks by
+organization, and lines of turns by application. What grows by itself has partitions of its own."""
+
+CONTAINERS = (MESSAGES, ANSWERS, CATALOGUE)

@@ -1,0 +1,86 @@
+"""Background tasks on Cosmos DB: those of an organization in one partition, which has nothing else."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+
+import msgspec
+
+from shared.adapters.cosmos.records import Record, Records, in_order, micros, within
+from shared.domain.background_task import BackgroundTask, TaskStatus
+from shared.domain.errors import Unavailable, Unknown
+from shared.domain.paging import Scan
+from shared.domain.work import TASKS_QUEUE, TaskStep, to_body
+from shared.ports.background_tasks import BackgroundTaskFilter
+from shared.ports.queue import Queue
+
+KIND = "background task"
+
+
+class CosmosBackgroundTasks:
+    """See `shared.ports.background_tasks.BackgroundTasks`."""
+
+    def __init__(self, records: Records, queue: Queue) -> None:
+        self._records = records
+        self._queue = queue
+
+    async def begin(self, task: BackgroundTask) -> None:
+        if await self._records.put(_record(task)) is None:
+            raise Unavailable("store", f"there is {task.id} already, by a chance of nearly none")
+        try:
+            await self._queue.send(TASKS_QUEUE, to_body(TaskStep(task.org_id, task.id, task.step)))
+        except Unavailable:
+            # The caller is told that nothing was begun.
+            with suppress(Unavailable):
+                await self._records.delete(_pk(task.org_id), [task.id])
+            raise
+
+    async def get(self, org_id: str, task_id: str) -> BackgroundTask:
+        found = await self._records.read(_pk(org_id), task_id)
+        if found is None:
+            raise Unknown("background task", task_id)
+        return _task(found)
+
+    async def scan(self, org_id: str, scan: Scan, only: BackgroundTaskFilter) -> Sequence[BackgroundTask]:
+        where, given = within(KIND, scan)
+        if only.status is not None:
+            where += " AND c.marks.status = @status"
+            given["status"] = only.status
+        if only.names is not None:
+            where += " AND ARRAY_CONTAINS(@names, c.marks.name)"
+            given["names"] = sorted(only.names)
+        found = self._records.query(where + in_order(scan), given, pk=_pk(org_id), limit=scan.limit + 1)
+        return [_task(record) async for record in found]
+
+    async def advance(self, before: BackgroundTask, after: BackgroundTask) -> bool:
+        record = _record(after)
+        when = f"c.marks.status = '{TaskStatus.RUNNING}' AND c.thing.step = {before.step:d}"
+        changes = {"/thing": record.thing, "/marks": record.marks}
+        return await self._records.patch(record.pk, record.id, changes, when=when) is not None
+
+    async def stalled(self, *, before: datetime, limit: int) -> Sequence[BackgroundTask]:
+        found = self._records.query("c.marks.due < @before", {"before": micros(before)}, limit=limit)
+        return [_task(record) async for record in found]
+
+
+def _pk(org_id: str) -> str:
+    return f"{org_id}|tasks"
+
+
+def _record(task: BackgroundTask) -> Record:
+    is_running = task.status is TaskStatus.RUNNING
+    return Record(
+        id=task.id,
+        pk=_pk(task.org_id),
+        kind=KIND,
+        thing=msgspec.to_builtins(task),
+        marks={
+            "status": task.status,
+            "name": task.name,
+            "due": micros(task.due_at or task.updated_at) if is_running else None,
+        },
+    )
+
+
+def _task(record: Record) -> BackgroundTask:
+    return msgspec.convert(record.thing, BackgroundTask)
