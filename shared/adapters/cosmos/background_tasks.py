@@ -13,6 +13,7 @@ from shared.domain.paging import Scan
 from shared.domain.work import TASKS_QUEUE, TaskStep, to_body
 from shared.ports.background_tasks import BackgroundTaskFilter
 from shared.ports.queue import Queue
+from shared.ports.removal import Removed
 
 KIND = "background task"
 
@@ -62,6 +63,14 @@ class CosmosBackgroundTasks:
         found = self._records.query("c.marks.due < @before", {"before": micros(before)}, limit=limit)
         return [_task(record) async for record in found]
 
+    async def forget(self, *, before: datetime, limit: int) -> Removed:
+        where, given = "c.marks.ended < @before", {"before": micros(before)}
+        found = [record async for record in self._records.query(where, given, limit=limit + 1)]
+        gone, more = found[:limit], found[limit:]
+        for pk in {record.pk for record in gone}:
+            await self._records.delete(pk, [record.id for record in gone if record.pk == pk])
+        return Removed(len(gone), rest="" if more else None)
+
 
 def _pk(org_id: str) -> str:
     return f"{org_id}|tasks"
@@ -78,6 +87,7 @@ def _record(task: BackgroundTask) -> Record:
             "status": task.status,
             "name": task.name,
             "due": micros(task.due_at or task.updated_at) if is_running else None,
+            "ended": None if task.finished_at is None else micros(task.finished_at),
         },
     )
 
