@@ -26,14 +26,14 @@ class CosmosBackgroundTasks:
         self._queue = queue
 
     async def begin(self, task: BackgroundTask) -> None:
-        if await self._records.put(_record(task)) is None:
-            raise Unavailable("store", f"there is {task.id} already, by a chance of nearly none")
+        made = await self._records.put(_record(task))
         try:
             await self._queue.send(TASKS_QUEUE, to_body(TaskStep(task.org_id, task.id, task.step)))
         except Unavailable:
-            # The caller is told that nothing was begun.
-            with suppress(Unavailable):
-                await self._records.delete(_pk(task.org_id), [task.id])
+            # The caller hears that nothing was begun.
+            if made is not None:
+                with suppress(Unavailable):
+                    await self._records.drop(made)
             raise
 
     async def get(self, org_id: str, task_id: str) -> BackgroundTask:
