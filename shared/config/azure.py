@@ -132,6 +132,12 @@ class AzureProfile:
     blob_storage: BlobStorage
     key_vault_key: str | None
 
+    @property
+    def signs_in(self) -> bool:
+        """Whether anything is reached as the identity: it is not all emulators."""
+        keys = (self.cosmos_db.key, self.service_bus.connection_string, self.blob_storage.key)
+        return None in keys or self.key_vault_key is not None
+
 
 def read_profile(reader: Reader) -> AzureProfile | None:
     """Read everything of Azure's profile; None if nothing of it is set.

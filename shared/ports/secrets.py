@@ -12,13 +12,18 @@ class Secrets(Protocol):
     """
 
     async def seal(self, text: str) -> bytes:
-        """Encrypt a text."""
+        """Encrypt a text.
+
+        Raises:
+            Unavailable: Whoever keeps the key is out of reach, or refuses us.
+        """
         ...
 
     async def open(self, sealed: bytes) -> str:
         """Decrypt what `seal` made.
 
         Raises:
-            Unavailable: The bytes are damaged or were sealed with a key that is not at hand.
+            Unavailable: The bytes are damaged or were sealed with a key that is not at hand, or whoever
+                keeps the key is out of reach, or refuses us.
         """
         ...

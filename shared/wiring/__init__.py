@@ -14,7 +14,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from shared.adapters.outbound.http_sender import HttpSender
-from shared.adapters.sealing import AesSecrets
 from shared.adapters.system import SystemClock, SystemDice
 from shared.adapters.telemetry.application_insights import ApplicationInsights
 from shared.adapters.telemetry.lines import JsonLines
@@ -63,9 +62,12 @@ from shared.ports.messages import Messages
 from shared.ports.organizations import Organizations
 from shared.ports.queue import Queue
 from shared.ports.sender import Sender
+from shared.wiring.sealing import Sealing, sealing, sign_in
 from shared.wiring.storage import Storage, on_sqlite
 
 if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
     from shared.adapters.telemetry.ingestion import Ingestion
 
 try:
@@ -115,6 +117,8 @@ class Service:
     measure: Measure
     tally: Tally
     store: Storage
+    sealing: Sealing
+    credential: "AsyncTokenCredential | None"
     sender: Sender
 
     async def check(self) -> Mapping[str, bool]:
@@ -132,6 +136,9 @@ class Service:
         await self.operational.close()
         await self.sender.close()
         await self.store.close()
+        await self.sealing.close()
+        if self.credential is not None:
+            await self.credential.close()
         self.journal.close()
 
 
@@ -154,7 +161,9 @@ def compose(
     journal = journal or _journal(settings, clock, tally)
     sender = sender or HttpSender(user_agent=f"Heliograph/{VERSION}", allow=settings.allow_subnets)
     store = on_sqlite(settings, clock)
-    secrets = AesSecrets(settings.encryption_key)
+    credential = sign_in(settings)
+    sealed_by = sealing(settings, clock, credential)
+    secrets = sealed_by.secrets
     policies = Policies(_policy(settings), store.organizations, store.event_types)
     directory = Directory(policies, store.applications, store.endpoints, secrets, clock)
     event_types = SeededEventTypes(store.event_types, clock)
@@ -263,6 +272,8 @@ def compose(
         measure=Measure(store.queue, store.endpoints, circuits, store.check, clock, journal),
         tally=tally,
         store=store,
+        sealing=sealed_by,
+        credential=credential,
         sender=sender,
     )
 

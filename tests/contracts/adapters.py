@@ -3,7 +3,8 @@
 import io
 import json
 import shutil
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from shared.adapters.cosmos.event_types import CosmosEventTypes
 from shared.adapters.cosmos.organizations import CosmosOrganizations
 from shared.adapters.cosmos.records import Records
 from shared.adapters.cosmos.throttles import CosmosThrottles
+from shared.adapters.key_vault import KeyVaultSecrets
 from shared.adapters.sealing import AesSecrets
 from shared.adapters.sqlite.orchestrations import SqliteOrchestrations
 from shared.adapters.sqlite.store import SqliteStore
@@ -46,6 +48,7 @@ from shared.ports.throttles import Throttles
 from tests.clock import MovedClock
 from tests.contracts.cosmos import Deployment
 from tests.dice import LoadedDice
+from tests.key_vault import KeyVault, Token
 
 
 @dataclass(frozen=True)
@@ -204,12 +207,25 @@ def loaded_dice() -> Dice:
 DICE = [pytest.param(SystemDice, id="system"), pytest.param(loaded_dice, id="loaded")]
 
 
-def aes(key: bytes) -> Secrets:
+@asynccontextmanager
+async def aes(key: bytes, folder: Path) -> AsyncIterator[Secrets]:
     """AES-256-GCM."""
-    return AesSecrets(key)
+    del folder
+    yield AesSecrets(key)
 
 
-SECRETS = [pytest.param(aes, id="aes")]
+@asynccontextmanager
+async def key_vault(key: bytes, folder: Path) -> AsyncIterator[Secrets]:
+    """Under a key of a vault; the same key is another process's view of the same vault."""
+    async with KeyVault(folder, seed=key.hex()) as vault:
+        secrets = KeyVaultSecrets(vault.key_url, Token(), MovedClock(), **vault.options)
+        yield secrets
+        await secrets.close()
+
+
+MakeSecrets = Callable[[bytes, Path], AbstractAsyncContextManager[Secrets]]
+
+SECRETS = [pytest.param(aes, id="aes"), pytest.param(key_vault, id="key vault")]
 
 
 @dataclass(frozen=True)
