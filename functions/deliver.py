@@ -10,6 +10,7 @@ from functions.api.message import post_from_queue
 from shared.domain.errors import Conflict, EventIdTaken, Rejected
 from shared.domain.trace import context_of
 from shared.domain.work import DISPATCH_QUEUE, EVENTS_QUEUE, RETRY_QUEUE, Resend, again_from, dispatch_from
+from shared.ports.queue import DELIVERIES_BEFORE
 from shared.wiring import service
 
 CONNECTION = "ServiceBus"
@@ -52,7 +53,7 @@ def _trace(message: func.ServiceBusMessage) -> str | None:
 async def dispatch(message: func.ServiceBusMessage) -> None:
     """Deliver the message that the dispatch names to every endpoint that wants it."""
     work = dispatch_from(message.get_body())
-    await service().deliver(work, delivery_count=message.delivery_count or 1)
+    await service().deliver(work, delivery_count=_deliveries(message))
 
 
 @blueprint.function_name("retry")
@@ -63,4 +64,10 @@ async def retry(message: func.ServiceBusMessage) -> None:
     if isinstance(work, Resend):
         await service().attempt_by_hand(work)
     else:
-        await service().reattempt(work, delivery_count=message.delivery_count or 1)
+        await service().reattempt(work, delivery_count=_deliveries(message))
+
+
+def _deliveries(message: func.ServiceBusMessage) -> int:
+    """How often the message has been handed over, this time included, and before it was redriven."""
+    before = (message.application_properties or {}).get(DELIVERIES_BEFORE)
+    return (message.delivery_count or 1) + (before if isinstance(before, int) else 0)

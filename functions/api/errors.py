@@ -17,6 +17,7 @@ from shared.domain.errors import (
     NoExample,
     NotToBeCancelled,
     PayloadGone,
+    TooLargeToQueue,
     TooManyKeys,
     UidTaken,
     Unknown,
@@ -123,6 +124,7 @@ BAD_REQUESTS: Mapping[type[HeliographError], str] = {
     NoExample: "invalid_scheme",
     TooManyKeys: "limit_reached",
     NotToBeCancelled: "not_to_be_cancelled",
+    TooLargeToQueue: "payload_too_large",
 }
 
 
@@ -146,7 +148,7 @@ def _status_and_words(wrong: Exception) -> tuple[int, str, str] | None:
             return wrong.status, code, detail
         case Unknown(what=what):
             return 404, "not_found", NOT_FOUND.get(what, "Entity not found")
-        case PayloadGone() | EndpointDisabled() | NoExample() | TooManyKeys() | NotToBeCancelled():
+        case HeliographError() if type(wrong) in BAD_REQUESTS:
             return 400, BAD_REQUESTS[type(wrong)], str(wrong)
         case Conflict():
             return 409, *_conflict(wrong)

@@ -185,8 +185,8 @@ def _message(delivery: Delivery) -> ServiceBusMessage:
     """What the function takes; with the fields that the embedded queue knows."""
     return ServiceBusMessage(
         body=delivery.body,
-        message_id=f"{delivery.queue}-{delivery.sequence}",
-        application_properties={},
+        message_id=delivery.message_id or f"{delivery.queue}-{delivery.sequence}",
+        application_properties=dict(delivery.properties),
         user_properties={},
         delivery_count=delivery.delivery_count,
         enqueued_time_utc=delivery.enqueued_at,

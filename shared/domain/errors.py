@@ -7,7 +7,8 @@ HeliographError
 │   ├── PayloadGone        the message is known, its payload was erased or has expired
 │   ├── EndpointDisabled   the endpoint is known, and disabled
 │   ├── NoExample          the event type is known, and its schema has no example
-│   └── NotToBeCancelled   the background task is known, and goes on to its end
+│   ├── NotToBeCancelled   the background task is known, and goes on to its end
+│   └── TooLargeToQueue    a queue does not take so large a body
 ├── Conflict               somebody else got there first; reading again is safe
 │   ├── UidTaken           another application or endpoint has this uid
 │   ├── EventIdTaken       the application has a message with this eventId
@@ -102,6 +103,16 @@ class NotToBeCancelled(Rejected):
 
     def __str__(self) -> str:
         return f"{self.task_id} erases an application, which cannot be taken back or left half done"
+
+
+@dataclass(eq=False)
+class TooLargeToQueue(Rejected):
+    """A queue does not take so large a body."""
+
+    queue: str
+
+    def __str__(self) -> str:
+        return f"the queue {self.queue!r} does not take so large a body; queue less, and store the rest"
 
 
 class Conflict(HeliographError):

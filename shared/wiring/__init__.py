@@ -60,7 +60,7 @@ from shared.ports.event_types import EventTypes
 from shared.ports.journal import Journal
 from shared.ports.messages import Messages
 from shared.ports.organizations import Organizations
-from shared.ports.queue import Queue
+from shared.ports.queue import DeadLetters, Queue
 from shared.ports.sender import Sender
 from shared.wiring.sealing import Sealing, sealing, sign_in
 from shared.wiring.storage import Storage, on_sqlite
@@ -94,6 +94,7 @@ class Service:
     background_tasks: BackgroundTasks
     answers: Answers
     queue: Queue
+    dead_letters: DeadLetters
     policies: Policies
     directory: Directory
     catalogue: Catalogue
@@ -221,6 +222,7 @@ def compose(
         background_tasks=store.background_tasks,
         answers=store.answers,
         queue=store.queue,
+        dead_letters=store.dead_letters,
         policies=policies,
         directory=directory,
         catalogue=catalogue,

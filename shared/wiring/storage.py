@@ -18,7 +18,7 @@ from shared.ports.messages import Messages
 from shared.ports.orchestrations import Orchestrations
 from shared.ports.organizations import Organizations
 from shared.ports.outbox import Outbox
-from shared.ports.queue import Consumer, Queue
+from shared.ports.queue import Consumer, DeadLetters, Queue
 from shared.ports.throttles import Throttles
 
 Act = Callable[[], Awaitable[None]]
@@ -61,6 +61,7 @@ class Storage:
     throttles: Throttles
     queue: Queue
     consumer: Consumer
+    dead_letters: DeadLetters
     histories: Callable[[], Histories]
     check: Act
     check_queue: Act
@@ -89,6 +90,7 @@ def on_sqlite(settings: Settings, clock: Clock) -> Storage:
         throttles=store.throttles,
         queue=store.queue,
         consumer=store.queue,
+        dead_letters=store.dead_letters,
         histories=lambda: Histories(orchestrations, store.queue),
         check=store.check,
         check_queue=store.check,

@@ -42,7 +42,7 @@ from shared.ports.messages import Messages
 from shared.ports.orchestrations import Orchestrations
 from shared.ports.organizations import Organizations
 from shared.ports.outbox import Outbox
-from shared.ports.queue import Consumer, Queue
+from shared.ports.queue import Consumer, DeadLetters, Queue
 from shared.ports.secrets import Secrets
 from shared.ports.throttles import Throttles
 from tests.clock import MovedClock
@@ -75,6 +75,7 @@ class Stores:
     throttles: Throttles
     queue: Queue
     consumer: Consumer
+    dead_letters: DeadLetters
     orchestrations: Orchestrations
     close: Callable[[], Awaitable[None]]
     reborn: Callable[[], Awaitable["Stores"]]
@@ -105,6 +106,7 @@ async def sqlite(folder: Path, clock: MovedClock) -> Stores:
         throttles=store.throttles,
         queue=store.queue,
         consumer=store.queue,
+        dead_letters=store.dead_letters,
         orchestrations=SqliteOrchestrations(store.writer, store.readers, store.lines, clock),
         close=store.close,
         reborn=reborn,

@@ -119,8 +119,8 @@ async def test_a_payload_does_not_lie_among_the_dead_letters(stores: Stores) -> 
     assert dispatch_from(delivery.body).payload is not None
 
     await stores.consumer.bury(delivery, reason="failed ten times")
-    (dead,) = await stores.consumer.dead_letters(DISPATCH_QUEUE, limit=2)
-    await stores.queue.redrive(DISPATCH_QUEUE)
+    (dead,) = await stores.dead_letters.page(DISPATCH_QUEUE, limit=2)
+    await stores.dead_letters.redrive(DISPATCH_QUEUE)
     (redriven,) = await queued(stores, DISPATCH_QUEUE)
     without = structs.replace(dispatch_from(delivery.body), payload=None)
     assert [dispatch_from(body) for body in (dead.body, redriven.body)] == [without, without]

@@ -1,9 +1,10 @@
 """The queue and timer triggers, called through their registrations as a host calls them."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import azure.functions as func
 import pytest
@@ -16,7 +17,7 @@ from infra.local.durable.management import binding
 from shared import wiring
 from shared.domain.application import Application
 from shared.domain.work import EVENTS_QUEUE
-from shared.ports.queue import DeadLetter
+from shared.ports.queue import DELIVERIES_BEFORE, DeadLetter
 from tests.flows.walk import Walk, answer
 from tests.makers import ORG
 
@@ -43,12 +44,19 @@ async def application(walk: Walk) -> Application:
     return application
 
 
-async def trigger(name: str, body: bytes, *, message_id: str = "1", delivery_count: int = 1) -> None:
+async def trigger(
+    name: str,
+    body: bytes,
+    *,
+    message_id: str = "1",
+    delivery_count: int = 1,
+    properties: Mapping[str, object] = MappingProxyType({}),
+) -> None:
     """Call a queue function with a message."""
     message = ServiceBusMessage(
         body=body,
         message_id=message_id,
-        application_properties={},
+        application_properties=dict(properties),
         user_properties={},
         delivery_count=delivery_count,
     )
@@ -61,7 +69,7 @@ def an_event(**message: object) -> bytes:
 
 
 async def dead_letters(walk: Walk) -> list[DeadLetter]:
-    return list(await walk.service.store.consumer.dead_letters(EVENTS_QUEUE, limit=10))
+    return list(await walk.service.dead_letters.page(EVENTS_QUEUE, limit=10))
 
 
 async def test_an_event_from_the_queue_is_delivered_as_one_over_http_is(
@@ -119,6 +127,19 @@ async def test_dispatches_and_retries_lead_to_attempts(walk: Walk, application: 
     (retry,) = await walk.takes("retry")
     await trigger("retry", retry.body)
     assert walk.receiver.got == [message.id, message.id]
+
+
+async def test_a_redriven_dispatch_is_one_that_was_handed_over_before(
+    walk: Walk, application: Application
+) -> None:
+    """Service Bus counts from the beginning when a dead letter is sent anew."""
+    await walk.accepts(application)
+    (dispatch,) = await walk.takes("dispatch")
+    await trigger("dispatch", dispatch.body)
+
+    await trigger("dispatch", dispatch.body, properties={DELIVERIES_BEFORE: 1})
+
+    assert len(walk.receiver.got) == 1
 
 
 @pytest.mark.parametrize("queue", ["dispatch", "retry", "tasks"])

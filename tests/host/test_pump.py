@@ -166,7 +166,7 @@ async def test_the_tenth_failure_is_the_last_and_says_why(bench: Bench) -> None:
     await pump.drain()
 
     assert last.delivery_count == 10
-    (letter,) = await bench.store.queue.dead_letters(QUEUE, limit=10)
+    (letter,) = await bench.store.dead_letters.page(QUEUE, limit=10)
     assert (letter.body, letter.reason) == (b"poison", "RuntimeError: the disk is full")
 
 
@@ -244,7 +244,6 @@ class Faltering:
         self.abandon = whole.abandon
         self.bury = whole.bury
         self.renew = whole.renew
-        self.dead_letters = whole.dead_letters
 
     async def receive(
         self, queue: str, *, limit: int, lease: timedelta, patience: timedelta

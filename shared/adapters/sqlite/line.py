@@ -170,15 +170,15 @@ class Line:
                 )
             )
 
-    async def redrive(self) -> None:
-        """See `shared.ports.queue.Queue.redrive`."""
+    async def redrive(self) -> int:
+        """See `shared.ports.queue.DeadLetters.redrive`."""
         now = columns.micros(self._clock.now())
 
-        def settled(operation: Operation[None]) -> None:
+        def settled(operation: Operation[int]) -> None:
             self.entered(None, (now, 0), kept=operation.error is None)
 
         move = partial(work.unbury, queue=self._queue, now=now)
-        await self._writer.submit(Operation(move, settled=settled))
+        return await self._writer.submit(Operation(move, settled=settled))
 
     def renew(self, delivery: Delivery, lease: timedelta) -> None:
         """See `shared.ports.queue.Consumer.renew`."""

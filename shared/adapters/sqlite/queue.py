@@ -10,7 +10,7 @@ from shared.adapters.sqlite.lines import Lines
 from shared.adapters.sqlite.readers import Readers
 from shared.adapters.sqlite.writer import Operation, Writer
 from shared.ports.clock import Clock
-from shared.ports.queue import COUNTED_MAX, Backlog, DeadLetter, Delivery
+from shared.ports.queue import COUNTED_MAX, Backlog, Delivery
 
 
 class SqliteQueue:
@@ -39,9 +39,6 @@ class SqliteQueue:
 
         await self._writer.run(add)
 
-    async def redrive(self, queue: str) -> None:
-        await self._lines.of(queue).redrive()
-
     async def backlog(self, queue: str, *, at_most: int = COUNTED_MAX) -> Backlog:
         now = columns.micros(self._clock.now())
         return await self._readers.run(partial(work.backlog, queue=queue, now=now, at_most=at_most))
@@ -62,17 +59,3 @@ class SqliteQueue:
 
     async def renew(self, delivery: Delivery, *, lease: timedelta) -> None:
         self._lines.of(delivery.queue).renew(delivery, lease)
-
-    async def dead_letters(self, queue: str, *, limit: int) -> Sequence[DeadLetter]:
-        def look(connection: sqlite3.Connection) -> Sequence[DeadLetter]:
-            rows = connection.execute(
-                "SELECT queue, seq, body, reason, died_at FROM dead_letter WHERE queue = ?"
-                " ORDER BY place DESC LIMIT ?",
-                (queue, limit),
-            )
-            return [
-                DeadLetter(name, sequence, body, reason, columns.instant(died_at))
-                for name, sequence, body, reason, died_at in rows
-            ]
-
-        return await self._readers.run(look)

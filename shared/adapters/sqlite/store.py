@@ -12,6 +12,7 @@ from shared.adapters.sqlite.answers import SqliteAnswers
 from shared.adapters.sqlite.applications import SqliteApplications
 from shared.adapters.sqlite.attempts import SqliteAttempts
 from shared.adapters.sqlite.background_tasks import SqliteBackgroundTasks
+from shared.adapters.sqlite.dead_letters import SqliteDeadLetters
 from shared.adapters.sqlite.destinations import SqliteDestinations
 from shared.adapters.sqlite.endpoints import SqliteEndpoints
 from shared.adapters.sqlite.errors import CannotOpen
@@ -48,6 +49,7 @@ class SqliteStore:
     outbox: SqliteOutbox
     throttles: SqliteThrottles
     queue: SqliteQueue
+    dead_letters: SqliteDeadLetters
     writer: Writer
     readers: Readers
     lines: Lines
@@ -118,6 +120,7 @@ class SqliteStore:
             outbox=SqliteOutbox(writer, readers, lines, clock, contents),
             throttles=SqliteThrottles(writer, turns_kept),
             queue=SqliteQueue(writer, readers, lines, clock),
+            dead_letters=SqliteDeadLetters(readers, lines),
             writer=writer,
             readers=readers,
             lines=lines,

@@ -139,14 +139,14 @@ def bury(connection: sqlite3.Connection, *, delivery: Delivery, reason: str, at:
         add_dead_letter(connection, (delivery.queue, delivery.sequence, body, reason, at))
 
 
-def unbury(connection: sqlite3.Connection, *, queue: str, now: int) -> None:
-    """Move the dead letters of a queue to what waits and is due."""
+def unbury(connection: sqlite3.Connection, *, queue: str, now: int) -> int:
+    """Move the dead letters of a queue to what waits and is due, and say how many they were."""
     connection.execute(
         "INSERT INTO work_waiting (queue, due_at, seq, body, content, delivery_count, enqueued_at)"
         " SELECT queue, ?, seq, body, NULL, 1, died_at FROM dead_letter WHERE queue = ?",
         (now, queue),
     )
-    connection.execute("DELETE FROM dead_letter WHERE queue = ?", (queue,))
+    return connection.execute("DELETE FROM dead_letter WHERE queue = ?", (queue,)).rowcount
 
 
 def add_dead_letter(connection: sqlite3.Connection, row: tuple[str, int, bytes, str, int]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.emulators.servicebus import frames
+from tests.emulators.servicebus import counts, frames
 from tests.emulators.servicebus.errors import NOT_FOUND, Refused
 from tests.emulators.servicebus.faults import Cut, Delay, Operation, Refuse
 from tests.emulators.servicebus.frames import AMQP_HEADER, SASL_HEADER, Attached, Fields
@@ -174,6 +174,11 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
+        while self._buffer.startswith(b"GET ") and b"\r\n\r\n" in self._buffer:
+            self._count(bytes(self._buffer))
+            del self._buffer[: self._buffer.index(b"\r\n\r\n") + 4]
+        if self._buffer.startswith(b"GET "):
+            return
         for kind, channel, body in self._frames():
             if self._transport is not None:
                 self._receive(kind, channel, Fields.read(body))
@@ -239,6 +244,13 @@ class Connection(asyncio.Protocol):
             del self._buffer[:size]
             if body:
                 yield kind, channel, body
+
+    def _count(self, request: bytes) -> None:
+        path = counts.path_of(request)
+        queue = self.server.broker.find(path)
+        self.carry_out(
+            Operation.COUNT, path, lambda: self.say(counts.answer(queue)), lambda _: self.say(counts.busy())
+        )
 
     def _greet(self, header: bytes) -> None:
         self.say(header)

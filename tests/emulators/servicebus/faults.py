@@ -31,6 +31,7 @@ class Operation(StrEnum):
     RENEW = auto()
     RECEIVE_DEFERRED = auto()
     SESSION = auto()
+    COUNT = auto()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,126 @@
+"""What was given up: the dead letters that the service keeps beside a queue, and then what was rejected."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+
+from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
+from azure.servicebus.aio import ServiceBusReceiver
+
+from shared.adapters.servicebus.consumer import delivery_of
+from shared.adapters.servicebus.failures import bounded
+from shared.adapters.servicebus.namespace import Namespace
+from shared.adapters.servicebus.queue import REASON, REJECTING, ServiceBusQueue, queued, rejected
+from shared.domain.errors import Unavailable
+from shared.ports.queue import DELIVERIES_BEFORE, DeadLetter
+
+DIED = "dead"
+REJECTED = "rejected"
+"""The beginnings of an id; its sequence number follows."""
+
+AT_ONCE = 100
+"""So many are redriven in one go."""
+
+LOCKED_SECONDS = 1.0
+"""When there are some and none comes for so long, another process has them."""
+
+
+class ServiceBusDeadLetters:
+    """See `shared.ports.queue.DeadLetters`."""
+
+    def __init__(
+        self, namespace: Namespace, queue: ServiceBusQueue, *, rejecting: Collection[str] = REJECTING
+    ) -> None:
+        self._namespace = namespace
+        self._queue = queue
+        self._rejecting = rejecting
+        self._receivers: dict[tuple[str, str], ServiceBusReceiver] = {}
+        self._turn = asyncio.Lock()
+
+    async def page(self, queue: str, *, after: str | None = None, limit: int) -> Sequence[DeadLetter]:
+        kind, _, number = (after or f"{DIED}-0").partition("-")
+        if kind not in {DIED, REJECTED}:
+            raise ValueError(f"{after!r} is not the id of a dead letter")
+        start = int(number) + 1
+        found: list[DeadLetter] = []
+        if kind == DIED:
+            found, start = await self._peek(queue, DIED, start, limit), 1
+        if len(found) < limit and queue in self._rejecting:
+            found += await self._peek(queue, REJECTED, start, limit - len(found))
+        return found
+
+    async def redrive(self, queue: str) -> int:
+        # Two at once would have each wait for what the other has.
+        async with self._turn:
+            count = await self._move(queue, DIED)
+            return count + (await self._move(queue, REJECTED) if queue in self._rejecting else 0)
+
+    async def _peek(self, queue: str, kind: str, start: int, limit: int) -> list[DeadLetter]:
+        async with bounded(queue):
+            messages = await self._receiver(queue, kind).peek_messages(limit, sequence_number=start)
+        return [_letter(queue, kind, message) for message in messages]
+
+    async def _move(self, queue: str, kind: str) -> int:
+        """Send each of them anew, and only then take it away.
+
+        Raises:
+            Unavailable: The queue is out of reach.
+        """
+        receiver, count = self._receiver(queue, kind), 0
+        while await self._peek(queue, kind, 1, 1):
+            async with bounded(queue):
+                messages = await receiver.receive_messages(AT_ONCE, max_wait_time=LOCKED_SECONDS)
+            if not messages:
+                break
+            try:
+                await self._queue.to(queue).send(_again(queue, message) for message in messages)
+            except Unavailable:
+                await _let_go(queue, receiver, messages)
+                raise
+            async with bounded(queue):
+                for message in messages:
+                    await receiver.complete_message(message)
+            count += len(messages)
+        return count
+
+    def _receiver(self, queue: str, kind: str) -> ServiceBusReceiver:
+        if (queue, kind) not in self._receivers:
+            if kind == DIED:
+                receiver = self._namespace.receiver(queue, dead=True)
+            else:
+                receiver = self._namespace.receiver(rejected(queue))
+            self._receivers[queue, kind] = receiver
+            self._namespace.closes(receiver.close)
+        return self._receivers[queue, kind]
+
+
+async def _let_go(
+    queue: str, receiver: ServiceBusReceiver, messages: Sequence[ServiceBusReceivedMessage]
+) -> None:
+    async with bounded(queue):
+        for message in messages:
+            await receiver.abandon_message(message)
+
+
+def _again(queue: str, message: ServiceBusReceivedMessage) -> ServiceBusMessage:
+    delivery = delivery_of(queue, message)
+    again = queued(delivery.body)
+    again.message_id = message.message_id
+    properties = {**delivery.properties, DELIVERIES_BEFORE: 1}
+    again.application_properties = {
+        key: value for key, value in properties.items() if key not in _WRITTEN_BY_DEATH
+    }
+    return again
+
+
+_WRITTEN_BY_DEATH = {REASON, "DeadLetterReason", "DeadLetterErrorDescription"}
+
+
+def _letter(queue: str, kind: str, message: ServiceBusReceivedMessage) -> DeadLetter:
+    delivery = delivery_of(queue, message)
+    if kind == REJECTED:
+        reason, died_at = str(delivery.properties.get(REASON, "")), delivery.enqueued_at
+    else:
+        told = (message.dead_letter_reason, message.dead_letter_error_description)
+        # The service keeps when it was queued, not when it died.
+        reason, died_at = ": ".join(one for one in told if one), None
+    return DeadLetter(queue, f"{kind}-{delivery.sequence}", delivery.body, reason, died_at)

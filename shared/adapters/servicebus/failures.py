@@ -1,0 +1,68 @@
+"""What goes wrong at Service Bus, in the words of the domain."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+
+from azure.core.exceptions import AzureError
+from azure.servicebus.exceptions import (
+    MessageSizeExceededError,
+    MessagingEntityNotFoundError,
+    ServiceBusAuthenticationError,
+    ServiceBusAuthorizationError,
+    ServiceBusServerBusyError,
+)
+
+from shared.domain.errors import TooLargeToQueue, Unavailable
+
+PART = "queue"
+
+CLOSED = "it is closed"
+"""Why an adapter is out of reach after its end."""
+
+BUSY_WAIT = timedelta(seconds=10)
+"""How long the service asks to be left alone when it is busy: in its documentation, not on the wire."""
+
+BOUND = timedelta(seconds=10)
+"""How long an operation may take with everything that the client does about a failure. Shorter than any host
+waits for us."""
+
+
+@contextmanager
+def failures(queue: str) -> Iterator[None]:
+    """Turn what the client raises into errors of ours.
+
+    Raises:
+        TooLargeToQueue: The service does not take so large a message.
+        Unavailable: Whatever else is wrong.
+    """
+    try:
+        yield
+    except TimeoutError as late:
+        raise Unavailable(PART, f"{queue}: no answer in time") from late
+    except MessageSizeExceededError as wrong:
+        raise TooLargeToQueue(queue) from wrong
+    except ServiceBusServerBusyError as busy:
+        raise Unavailable(PART, f"{queue}: Service Bus is busy", BUSY_WAIT) from busy
+    except MessagingEntityNotFoundError as gone:
+        raise Unavailable(PART, f"the namespace has no queue {queue!r}; create it") from gone
+    except (ServiceBusAuthenticationError, ServiceBusAuthorizationError) as refused:
+        role = "does the identity have the role Azure Service Bus Data Owner?"
+        raise Unavailable(PART, f"{queue}: Service Bus refuses our credential; {role}") from refused
+    except AzureError as wrong:
+        why = str(wrong).partition("\n")[0] or type(wrong).__name__
+        raise Unavailable(PART, f"{queue}: {why}") from wrong
+
+
+@asynccontextmanager
+async def bounded(queue: str) -> AsyncIterator[None]:
+    """The same, for what must end within `BOUND`.
+
+    Raises:
+        TooLargeToQueue: The service does not take so large a message.
+        Unavailable: Whatever else is wrong.
+    """
+    with failures(queue):
+        async with asyncio.timeout(BOUND.total_seconds()):
+            yield
