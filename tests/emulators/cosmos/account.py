@@ -7,7 +7,7 @@ from base64 import b64decode, b64encode
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -44,8 +44,7 @@ LAST_WRITER_WINS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A document as it is stored.
 
     Attributes:

@@ -1,7 +1,7 @@
 """Operations on the documents of one partition, alone or as a transactional batch."""
 
-from dataclasses import dataclass
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,12 +14,17 @@ from tests.emulators.cosmos.refusals import Refused, bad, missing, unknown
 MAX_BYTES = 2 * 1024 * 1024
 """How long a document may be, and the request of a batch."""
 
+MAX_NUMBER = 2**53
+"""The service keeps numbers as doubles."""
+
+_LONG_NUMBER = re.compile(rb"[:,\[]-?\d{16}")
+"""What may be such a number, or stand in a text."""
+
 OK, CREATED, NO_CONTENT, NOT_MODIFIED = 200, 201, 204, 304
 CONFLICT, PRECONDITION_FAILED, TOO_LARGE = 409, 412, 413
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(NamedTuple):
     """The etags on which a request depends."""
 
     if_match: str | None = None
@@ -53,8 +58,16 @@ class Conditions:
 NO_CONDITIONS = Conditions()
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+def _loses_digits(value: object) -> bool:
+    match value:
+        case dict():
+            return any(map(_loses_digits, value.values()))
+        case list():
+            return any(map(_loses_digits, value))
+    return isinstance(value, int) and abs(value) > MAX_NUMBER
+
+
+class Outcome(NamedTuple):
     """What became of an operation: a status, and the document as it is now, if there is one to show."""
 
     status: int
@@ -174,8 +187,7 @@ class Unit:
             if document is None:
                 file.drop_document(container.rid, key, name)
             else:
-                stored = (name, document.rid, document.place, document.etag, document.expires, document.body)
-                file.put_document(container.rid, key, stored)
+                file.put_document(container.rid, key, document)
         if self._before:
             file.put_number(container.rid, container.number)
 
@@ -224,6 +236,10 @@ class Unit:
         content["_attachments"] = "attachments/"
         content["_ts"] = changed_at
         body = msgspec.json.encode(content)
+        if _LONG_NUMBER.search(body) and _loses_digits(content):
+            raise unknown(
+                f"whole numbers beyond {MAX_NUMBER}, which the service would round: send them as text"
+            )
         if len(body) > MAX_BYTES:
             raise Refused(TOO_LARGE, f"The document is of {len(body)} bytes; at most {MAX_BYTES} are kept")
         place = number if before is None else before.place

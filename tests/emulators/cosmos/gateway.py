@@ -8,8 +8,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
@@ -109,25 +108,21 @@ POSTS = (
 """What a request to the documents of a container is besides a create, by the header that says so."""
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """A request with what it asks for.
 
     Attributes:
         operation: In the words of the counts.
         steps: Of its path.
+        container: That its path names; empty if it names none.
     """
 
     request: Request
     operation: str
     steps: tuple[str, ...]
+    container: str
 
     @property
-    def container(self) -> str:
-        """The container that its path names, if it does."""
-        return self.steps[3] if len(self.steps) > 3 else ""
-
-    @cached_property
     def asked(self) -> Asked:
         """What its signature must say."""
         steps = self.steps
@@ -185,7 +180,7 @@ def call_of(request: Request) -> Call:
         )
     elif request.method == "POST" and b"x-ms-documentdb-isquery" in request.headers:
         raise unknown(f"queries of anything but documents: /{path}")
-    return Call(request, operation, steps)
+    return Call(request, operation, steps, steps[3] if len(steps) > 3 else "")
 
 
 @dataclass

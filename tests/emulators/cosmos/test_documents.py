@@ -279,6 +279,15 @@ async def test_the_containers_own_time_counts_for_documents_without_one(
     assert [one["id"] async for one in forever.read_all_items()] == ["one"]
 
 
+async def test_a_number_that_the_service_would_round_is_refused(
+    cosmos: CosmosEmulator, impatient: ContainerProxy
+) -> None:
+    await impatient.create_item(message(n=2**53, text=":1234567890123456789", half=0.1234567890123456789))
+
+    for wrong in (2**53 + 1, [{"deep": -(2**60)}]):
+        assert (await refused(impatient.create_item(message("two", n=wrong))))[0] == 501
+
+
 async def test_what_the_emulator_does_not_know_it_refuses(
     cosmos: CosmosEmulator, impatient: ContainerProxy
 ) -> None:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import cast
+from typing import NamedTuple, cast
 
 import httptools
 
@@ -35,8 +35,7 @@ class Request:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """An answer.
 
     Attributes:
@@ -47,7 +46,7 @@ class Answer:
     headers: str = ""
     body: bytes = b""
 
-    def bytes(self) -> bytes:
+    def text(self) -> bytes:
         """As it is sent."""
         start = f"HTTP/1.1 {self.status} {REASONS.get(self.status, '-')}\r\n{self.headers}"
         if self.status in {204, 304}:
@@ -58,8 +57,7 @@ class Answer:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(NamedTuple):
     """How a request goes on.
 
     Attributes:
@@ -125,7 +123,7 @@ class Server:
         if answer is None:
             transport.close()
         else:
-            transport.write(answer.bytes())
+            transport.write(answer.text())
 
 
 class Connection(asyncio.Protocol):
@@ -170,7 +168,7 @@ class Connection(asyncio.Protocol):
         too_large = self._size > MAX_BODY_BYTES
         self._parts, self._size = [], 0
         if too_large:
-            self._transport.write(Answer(413, "connection: close\r\n").bytes())
+            self._transport.write(Answer(413, "connection: close\r\n").text())
             self._transport.close()
             return
         self._server.take(request, self._transport)
