@@ -75,6 +75,21 @@ def database(tmp_path: Path) -> str:
     return str(tmp_path / "heliograph.db")
 
 
+async def test_a_start_on_one_file_waits_for_no_client_of_azure(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    with (tmp_path / "imports").open("w+") as imports:
+        async with serving(stderr=imports.fileno(), DATABASE=database, PORT="0") as process:
+            await _banner(process)
+        imports.seek(0)
+        imported = {line.rpartition("|")[2].strip() for line in imports}
+
+    assert "starlette.routing" in imported
+    for client in ("azure.cosmos", "azure.servicebus", "azure.storage.blob", "azure.identity"):
+        assert client not in imported
+
+
 async def test_help_names_the_commands() -> None:
     finished = await heliograph("--help")
 

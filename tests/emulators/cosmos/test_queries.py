@@ -294,7 +294,9 @@ async def test_pages_can_be_made_small_and_empty(cosmos: CosmosEmulator, few: Co
     assert len(await ids(few, "SELECT * FROM c")) == 6
 
 
-async def test_the_documents_of_all_partitions_come_in_no_order_to_rely_upon(many: ContainerProxy) -> None:
+async def test_the_documents_of_all_partitions_come_in_no_order_to_rely_upon(
+    cosmos: CosmosEmulator, many: ContainerProxy
+) -> None:
     found = await ids(many, "SELECT * FROM c WHERE c.n < 30")
 
     assert sorted(found) == [f"m{n:02}" for n in range(30)]
@@ -329,7 +331,9 @@ async def test_a_query_across_ranges_costs_one_for_each_and_a_plan(
     assert cosmos.counts.of("query") == 5
 
 
-async def test_a_container_has_four_ranges_and_each_answers_for_its_own(many: ContainerProxy) -> None:
+async def test_a_container_has_four_ranges_and_each_answers_for_its_own(
+    cosmos: CosmosEmulator, many: ContainerProxy
+) -> None:
     ranges = [one async for one in many.read_feed_ranges()]
 
     found = [await ids(many, "SELECT * FROM c ORDER BY c.id", feed_range=one) for one in ranges]
