@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from shared.adapters.cosmos.background_tasks import CosmosBackgroundTasks
+from shared.adapters.cosmos.records import Records
 from shared.domain.background_task import Worked, advanced
 from shared.domain.errors import EventTypeTaken, Unavailable, Unknown
 from shared.domain.organization import OrganizationSettings
@@ -207,6 +209,22 @@ async def test_a_task_whose_step_cannot_be_queued_is_not_begun(process: Stores, 
         await process.background_tasks.get(ORG, task.id)
 
 
+async def test_a_task_is_not_taken_back_that_somebody_else_has_begun_too(
+    process: Stores, records: Records
+) -> None:
+    """One process cannot queue its first step, and another has done so meanwhile."""
+    task = a_task()
+
+    async def cannot(queue: str, body: bytes) -> None:
+        await process.background_tasks.begin(task)
+        raise Unavailable("queue", f"{queue} takes no {len(body)} bytes")
+
+    with pytest.raises(Unavailable):
+        await CosmosBackgroundTasks(records, cannot).begin(task)
+
+    assert await process.background_tasks.get(ORG, task.id) == task
+
+
 async def test_what_is_erased_in_part_is_erased_whole_by_asking_again(
     emulator: CosmosEmulator, process: Stores
 ) -> None:
@@ -214,11 +232,15 @@ async def test_what_is_erased_in_part_is_erased_whole_by_asking_again(
     endpoints = [an_endpoint(application, uid=f"{number}") for number in range(60)]
     for endpoint in endpoints:
         await process.endpoints.add(endpoint)
+    limit = Limit("ep_1@1", SECOND)
+    for _ in range(2):
+        await process.throttles.take(application.id, [limit], now=NOON)
     emulator.inject(Fault("batch", answer=500, skips=1))
     with pytest.raises(Unavailable):
         await process.endpoints.erase(application.id)
 
     await process.endpoints.erase(application.id)
 
+    assert await process.throttles.next_turns(application.id, [limit], now=NOON) == [NOON]
     for endpoint in endpoints:
         await process.endpoints.add(endpoint)

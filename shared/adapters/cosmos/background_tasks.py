@@ -1,34 +1,36 @@
 """Background tasks on Cosmos DB: those of an organization in one partition, which has nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 
 import msgspec
 
-from shared.adapters.cosmos.records import Record, Records, in_order, micros, within
+from shared.adapters.cosmos.records import TRIES, Overtaken, Record, Records, in_order, micros, within
 from shared.domain.background_task import BackgroundTask, TaskStatus
 from shared.domain.errors import Unavailable, Unknown
 from shared.domain.paging import Scan
 from shared.domain.work import TASKS_QUEUE, TaskStep, to_body
 from shared.ports.background_tasks import BackgroundTaskFilter
-from shared.ports.queue import Queue
 from shared.ports.removal import Removed
 
 KIND = "background task"
+
+Send = Callable[[str, bytes], Awaitable[None]]
 
 
 class CosmosBackgroundTasks:
     """See `shared.ports.background_tasks.BackgroundTasks`."""
 
-    def __init__(self, records: Records, queue: Queue) -> None:
+    def __init__(self, records: Records, send: Send) -> None:
+        """Queue steps by `send`, which is `shared.ports.queue.Queue.send`."""
         self._records = records
-        self._queue = queue
+        self._send = send
 
     async def begin(self, task: BackgroundTask) -> None:
-        made = await self._records.put(_record(task))
+        made = await self._keep(_record(task))
         try:
-            await self._queue.send(TASKS_QUEUE, to_body(TaskStep(task.org_id, task.id, task.step)))
+            await self._send(TASKS_QUEUE, to_body(TaskStep(task.org_id, task.id, task.step)))
         except Unavailable:
             # The caller hears that nothing was begun.
             if made is not None:
@@ -70,6 +72,21 @@ class CosmosBackgroundTasks:
         for pk in {record.pk for record in gone}:
             await self._records.delete(pk, [record.id for record in gone if record.pk == pk])
         return Removed(len(gone), rest="" if more else None)
+
+    async def _keep(self, record: Record) -> Record | None:
+        """Write a new one; None if it was there already, and stays so.
+
+        Raises:
+            Overtaken: It came and went all the time.
+        """
+        for _ in range(TRIES):
+            made = await self._records.put(record)
+            if made is not None:
+                return made
+            # It is not as it was made any more, so that whoever made it will not take it back.
+            if await self._records.patch(record.pk, record.id, {}, when="true") is not None:
+                return None
+        raise Overtaken
 
 
 def _pk(org_id: str) -> str:

@@ -100,7 +100,7 @@ CATALOGUE = Shape(
         ("/marks/org_id", "/marks/rated"),
     ),
 )
-"""Settings, applications and event types by organization, endpoints by application, background tasks by
-organization, and lines of turns by application. What grows by itself has partitions of its own."""
+"""Settings, applications and event types by organization, endpoints and lines of turns by application, and
+background tasks by organization in partitions of their own, since they grow by themselves."""
 
 CONTAINERS = (MESSAGES, ANSWERS, CATALOGUE)

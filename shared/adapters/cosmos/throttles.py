@@ -1,9 +1,10 @@
 """The turns of deliveries under a rate, on Cosmos DB, where many processes take turns in one line.
 
-A line is a document that says up to when turns were taken. A process takes a stretch of the line by moving
-that instant on, and gives its turns out of memory: as many as are waited for at that moment, and more only
-while it uses them up as fast as the rate goes. So who sends little takes no turns from others, and who sends
-much writes once a second. All who come while a stretch is being taken share the next one.
+A line is a document, beside the application's endpoints, that says up to when turns were taken. A process
+takes a stretch of the line by moving that instant on, and gives its turns out of memory: as many as are
+waited for at that moment, and more only while it uses them up as fast as the rate goes. So who sends little
+takes no turns from others, and who sends much writes once a second. All who come meanwhile share the next
+stretch.
 """
 
 from asyncio import Lock, gather
@@ -104,8 +105,14 @@ class CosmosThrottles:
         return None
 
     async def next_turns(self, app_id: str, under: Sequence[Limit], *, now: datetime) -> Sequence[datetime]:
-        found = await gather(*(self._records.read(_pk(app_id), limit.line) for limit in under))
-        return [now if line is None else max(instant(line.thing["free_at"]), now) for line in found]
+        found = await gather(*(self._records.read(app_id, limit.line) for limit in under))
+        free_at = [now if line is None else instant(line.thing["free_at"]) for line in found]
+        return [max(self._next(limit.line, at), now) for limit, at in zip(under, free_at, strict=True)]
+
+    def _next(self, name: str, free_at: datetime) -> datetime:
+        """The next turn of a line that is free from an instant on: before that, if the end is ours."""
+        line = self._lines.get(name)
+        return line.next if line is not None and line.until == free_at else free_at
 
     def _line(self, app_id: str, name: str, now: datetime) -> _Line:
         line = self._lines.setdefault(name, _Line(app_id, name))
@@ -115,14 +122,10 @@ class CosmosThrottles:
         return line
 
 
-def _pk(app_id: str) -> str:
-    return f"{app_id}|lines"
-
-
 def _record(app_id: str, line: str, free_at: datetime, now: datetime) -> Record:
     return Record(
         id=line,
-        pk=_pk(app_id),
+        pk=app_id,
         kind=KIND,
         thing={"free_at": micros(free_at)},
         ttl=ceil((free_at - now + FORGOTTEN_AFTER) / SECOND),
