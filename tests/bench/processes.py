@@ -1,7 +1,6 @@
 """The processes of a run: started, watched, told to end."""
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -162,9 +161,3 @@ def _look(pid: int, seen: list[float], stopped: threading.Event) -> None:
 def memory(seen: Sequence[float]) -> Memory:
     """What was seen, in four numbers."""
     return Memory(seen[0], max(seen), seen[len(seen) // 2], seen[-1])
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])

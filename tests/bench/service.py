@@ -13,8 +13,9 @@ from pathlib import Path
 
 import jwt
 
-from tests.bench.processes import Failed, Process, free_port, running
+from tests.bench.processes import Failed, Process, running
 from tests.bench.wire import Target
+from tests.ports import free_port
 
 HOST = "127.0.0.1"
 READY_WITHIN = timedelta(seconds=30)

@@ -56,7 +56,7 @@ async def steps(stores: Stores) -> list[TaskStep]:
         ApplicationErasure(),
         Probation("ep_1", NOON, NOON + MINUTE, NOON + 2 * MINUTE),
     ],
-    ids=str,
+    ids=lambda arguments: type(arguments).__name__,
 )
 async def test_a_task_reads_back_as_it_was_begun_and_its_first_step_is_queued(
     stores: Stores, arguments: Arguments

@@ -146,7 +146,7 @@ async def attempted(walk: Walk, application: Application) -> dict[str, Message]:
         ({"status_code_class": 400}, ["lost"]),
         ({"status_code_class": 500}, ["down"]),
         ({"status_code_class": 500, "event_types": frozenset({"order.paid"})}, []),
-        ({"event_types": frozenset({"order.paid", "order.made"})}, ["arrived"]),
+        pytest.param({"event_types": frozenset({"order.paid", "order.made"})}, ["arrived"], id="two types"),
         ({"channel": "eu"}, ["arrived"]),
         ({"tag": "vip"}, ["arrived"]),
         ({"tag": "vip", "channel": "us"}, []),

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import os
 import signal
-import socket
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Mapping
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from infra.local.cli import DEFAULT_ORGANIZATION
 from infra.local.server import listen
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -160,7 +160,7 @@ async def test_a_public_key_makes_no_tokens(database: str) -> None:
 
 
 async def test_a_timeline_is_told_by_a_running_service_alone(database: str) -> None:
-    finished = await heliograph("timeline", "acme", "e1", DATABASE=database, PORT=str(_free_port()))
+    finished = await heliograph("timeline", "acme", "e1", DATABASE=database, PORT=str(free_port()))
 
     assert (finished.status, finished.out) == (2, "")
     last = finished.err.splitlines()[-1]
@@ -245,7 +245,7 @@ async def test_a_signal_stops_it_in_order(number: signal.Signals, database: str)
 
 async def test_an_impatient_signal_ends_the_waiting(database: str) -> None:
     """A request that hangs must not make somebody wait who wants to go home."""
-    port = _free_port()
+    port = free_port()
     async with serving(DATABASE=database, PORT=str(port)) as process:
         await _banner(process)
         _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -266,10 +266,3 @@ async def test_an_impatient_signal_ends_the_waiting(database: str) -> None:
         second.close()
     assert process.returncode == 0
     assert '"event":"host.stopped","broke_off":true}' in err.decode()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -9,7 +9,6 @@ await service.starts()
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from svix.api import SvixAsync, SvixOptions
+
+from tests.ports import free_port
 
 PATIENCE = timedelta(seconds=30)
 """How long a start or a stop may take before the test is called failed; a start takes about a second."""
@@ -129,14 +130,6 @@ class Running:
             await process.communicate()
         assert process.returncode is not None
         return process.returncode
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def eventually(look: Callable[[], Awaitable[Seen]], until: Callable[[Seen], object]) -> Seen:

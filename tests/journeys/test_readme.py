@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from shared.config import NAMES, PLATFORM_NAMES
-from tests.journeys.running import ROOT, Running, eventually, free_port
+from tests.journeys.running import ROOT, Running, eventually
+from tests.ports import free_port
 
 BLOCKS = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
