@@ -89,7 +89,11 @@ async def test_what_was_never_sent_is_sent_and_what_was_is_sent_again(
     svix: SvixAsync, receiver: Receiver
 ) -> None:
     await svix.application.create(ApplicationIn(name="Acme", uid="acme"))
-    early = await post(svix, "early")
+    async with Receiver() as elsewhere:
+        await svix.endpoint.create("acme", EndpointIn(url=elsewhere.url, uid="elsewhere"))
+        early = await post(svix, "early")
+        await elsewhere.got(1)
+        await svix.endpoint.delete("acme", "elsewhere")
     endpoint = await svix.endpoint.create("acme", EndpointIn(url=receiver.url, uid="here"))
     late = await post(svix, "late")
     await receiver.got(1)
