@@ -3,15 +3,21 @@
 #   make test ARGS="tests/domain -x"    options for the program behind the verb
 #   make run PYTHON=/path/to/python     the interpreter to build the environment with
 #   make test VENV=.venv-3.13           the folder of the environment
+#   make test WORKERS=0                 how many processes share the tests; 0 is none but pytest's own
 
 VENV ?= .venv
 PYTHON ?=
 ARGS ?=
+WORKERS ?= 2
 
 # uv trusts whom the machine trusts, as pip does; networks of companies have authorities of their own.
 export UV_SYSTEM_CERTS = 1
 
 BIN = $(VENV)/bin
+
+# The tests of a file stay together, because they share what they have started. The journeys stand near the end and
+# take longest, so the order of the folders is the one to keep. A worker that has died is a failure, not a restart.
+PYTEST = $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --max-worker-restart=0
 SETUP = PYTHON="$(PYTHON)" sh infra/local/setup.sh "$(VENV)"
 
 # Three files, so that nobody installs what they do not use: Azure deploys requirements.txt, `make run` adds the
@@ -41,7 +47,7 @@ run: local-environment ## start the service on this machine
 	@HELIOGRAPH_ALLOW_SUBNETS="$${HELIOGRAPH_ALLOW_SUBNETS-127.0.0.1/32,::1/128}" exec $(BIN)/heliograph serve $(ARGS)
 
 test: dev-environment ## run every test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 check: check-format check-lint check-types check-imports check-requirements check-addresses check-json ## format, lint, types, architecture, pinned packages
 
@@ -49,7 +55,7 @@ bench: dev-environment ## measure: messages per second, latency, memory, losses
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 coverage: dev-environment ## run every test and say which lines none reaches
-	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	@$(PYTEST) --cov --cov-report=term $(ARGS)
 
 fmt: dev-environment ## format the code and mend what can be mended
 	@$(BIN)/ruff check --fix-only --quiet .
