@@ -5,7 +5,7 @@ All of it lies in memory; the file, if there is one, is what a restart reads.
 
 from base64 import b64decode, b64encode
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -186,6 +186,13 @@ class Account:
             raise missing(f"The container {name}")
         return by_rid or containers[name]
 
+    def name_of(self, database: str, container: str) -> str:
+        """What a container is called that is named so in a path: a client may know it by its `_rid` alone."""
+        try:
+            return self.container(database, container).id
+        except Refused:
+            return container
+
     def create_database(self, definition: dict[str, Any]) -> Database:
         """Add a database.
 
@@ -245,6 +252,12 @@ class Account:
         """Remove a container with everything in it."""
         del database.containers[container.id]
         self.file.drop_container(container.rid)
+
+    def forget(self, container: Container, gone: Iterable[tuple[Partition, Document]]) -> None:
+        """Remove documents whose time is over, as somebody has noticed."""
+        for partition, document in gone:
+            del partition.documents[document.id]
+            self.file.drop_document(container.rid, partition.key.text, document.id)
 
     def _system(self, link: str, rid: str) -> dict[str, Any]:
         now = int(self.clock.seconds())

@@ -1,9 +1,9 @@
 """How often the emulator was asked for what.
 
 A request counts once, as one operation on its container, whatever it was answered: also when it was refused,
-throttled by a fault or sent once more by the SDK. A transactional batch is one request and counts as one
-`batch`; what is in it counts apart, as `batch.create`, `batch.patch` and so on, and is left out of
-`operations`.
+throttled by a fault or sent once more by the SDK. A query is a request for each page and each range.
+A transactional batch is one request and counts as one `batch`; what is in it counts apart, as `batch.create`,
+`batch.patch` and so on, and is left out of `operations`.
 """
 
 from collections import Counter

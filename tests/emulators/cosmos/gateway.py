@@ -228,8 +228,9 @@ class Gateway:
         except Refused as refusal:
             answer = _refusal(refusal)
             return Course(lambda: answer)
-        self.counts.add(call.operation, call.container)
-        fault = self.faults.striking(call.operation, call.container)
+        container = self.account.name_of(call.steps[1], call.container) if call.container else ""
+        self.counts.add(call.operation, container)
+        fault = self.faults.striking(call.operation, container)
         if fault is None:
             return Course(lambda: self._done(call))
         return self._struck(fault, call)
@@ -384,7 +385,7 @@ class Gateway:
         key = self._key(call, container)
         parts = batches.parts_of(call.request.body)
         for part in parts:
-            self.counts.add(f"batch.{part.operation_type.lower()}", call.container)
+            self.counts.add(f"batch.{part.operation_type.lower()}", container.id)
         unit = Unit(container, key, self.account.clock.seconds())
         done = batches.run(parts, unit)
         unit.commit(self.account.file)
@@ -397,13 +398,14 @@ class Gateway:
         self._check_session(call, container)
         question = queries.EVERYTHING if call.operation == "feed" else queries.asked(call.request.body)
         scope, where = self._scope(call, container, question)
-        wanted = int(call.header(b"x-ms-max-item-count") or -1)
+        wanted = _whole_number(call.header(b"x-ms-max-item-count") or "-1")
         rows_at_most = self.page_rows if wanted < 0 else min(wanted, self.page_rows)
         continuation = call.header(b"x-ms-continuation")
         if self.empty_pages and continuation is None:
             page = queries.Page([], queries.Mark().text(question.checksum), 0)
         else:
             page = queries.run(question, scope, rows_at_most, continuation)
+            self.account.forget(container, scope.gone)
         headers = _headers(call, container, where, query_charge(page.looked_at))
         headers += f"x-ms-item-count: {len(page.rows)}\r\n"
         if page.continuation is not None:
@@ -481,11 +483,18 @@ class Gateway:
         token = call.request.headers.get(b"x-ms-session-token")
         if not token:
             return
-        seen = max(int(one.rpartition(b"#")[2].partition(b"#")[0]) for one in token.split(b","))
+        seen = max(_whole_number(one.rpartition("#")[2]) for one in token.decode().split(","))
         if seen > container.number:
             raise Refused(
                 404, "The read session is not available for the input session token.", SESSION_AHEAD
             )
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise bad(f"A header has {text!r} where a whole number belongs") from error
 
 
 def _headers(call: Call, container: Container, where: Range, cost: float) -> str:

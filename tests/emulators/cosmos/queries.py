@@ -95,21 +95,25 @@ class Scope:
     Attributes:
         partitions: The logical partitions in order.
         now: Seconds since 1970; what is gone by then is left out.
+        gone: What was left out for it, with its partition.
     """
 
     container: Container
     partitions: Iterable[Partition]
     now: float
     looked_at: int = field(default=0)
+    gone: list[tuple[Partition, Document]] = field(default_factory=list)
 
     def documents(self) -> Iterator[tuple[Place, Document]]:
         """Each document with its place."""
         for partition in self.partitions:
             hashed = partition.key.hashed
             for document in sorted(partition.documents.values(), key=_by_place):
-                if not document.is_gone(self.now):
-                    self.looked_at += 1
-                    yield (hashed, document.place), document
+                if document.is_gone(self.now):
+                    self.gone.append((partition, document))
+                    continue
+                self.looked_at += 1
+                yield (hashed, document.place), document
 
 
 def _by_place(document: Document) -> int:

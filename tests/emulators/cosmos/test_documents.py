@@ -253,6 +253,18 @@ async def test_a_document_ends_when_its_time_is_over(
     await container.create_item(message("short", ttl=-1))
 
 
+async def test_what_is_over_is_forgotten_when_somebody_looks(
+    cosmos: CosmosEmulator, container: ContainerProxy, clock: MovedClock
+) -> None:
+    await container.create_item({"id": "one", "pk": "acme|1", "ttl": 1})
+    clock.move(timedelta(seconds=1))
+
+    assert [one async for one in container.query_items("SELECT * FROM c", partition_key="acme|1")] == []
+
+    [database] = cosmos.gateway.account.databases.values()
+    assert all(not one.documents for one in database.containers["messages"].partitions.values())
+
+
 async def test_a_change_begins_the_time_anew(
     cosmos: CosmosEmulator, container: ContainerProxy, clock: MovedClock
 ) -> None:

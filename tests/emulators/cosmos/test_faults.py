@@ -179,6 +179,18 @@ async def test_a_fault_without_a_name_strikes_no_other_than_operations_on_docume
         await container.read_item("warm", "acme|1")
 
 
+async def test_an_item_that_is_given_whole_counts_for_its_container(
+    cosmos: CosmosEmulator, container: ContainerProxy
+) -> None:
+    fault = cosmos.inject(Fault("replace", container="messages", answer=429, retry_after=MOMENT))
+    whole = await container.read_item("warm", "acme|1")
+
+    await container.replace_item(whole, message("warm", n=1))
+
+    assert fault.struck == 1
+    assert cosmos.counts.of("replace", container="messages") == 2
+
+
 async def test_operations_are_counted_by_kind_and_container(
     cosmos: CosmosEmulator, container: ContainerProxy
 ) -> None:
