@@ -1,5 +1,6 @@
 """Background tasks: how far what was asked for has come."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -18,12 +19,17 @@ from shared.domain.background_task import (
     BackgroundTask,
     BulkReplay,
     Cancellation,
+    Census,
     Erasure,
+    Finding,
     Probation,
     Recovery,
     Replay,
+    Subscriptions,
     TaskName,
     TaskStatus,
+    Usage,
+    UsageCount,
 )
 from shared.domain.paging import DEFAULT_LIMIT, WINDOW, Scan, page_of, scan_by_key
 from shared.domain.timestamps import to_wire
@@ -84,6 +90,8 @@ class BackgroundTaskOut(TaskOut, kw_only=True, rename="camel"):
             (`messagesSent`), with how many it came to nothing (`failed`), how many there were at the
             beginning if that was counted (`total`), when it began and ended (`startedAt`, `finishedAt`), and
             `why` it failed. Of a probation: pings in place of messages, and when one arrived (`answeredAt`).
+            Of `application.stats` and `event-type.aggregate`: applications in place of messages, and, of one
+            that has finished and is not shown in a list, what was found out (`appStats`, `event_types`).
     """
 
     data: dict[str, Any]
@@ -135,8 +143,12 @@ async def list_all(call: Call[TasksQuery, NoBody]) -> Answer:
 
 async def get(call: Call[NoQuery, NoBody]) -> Answer:
     """Get a background task."""
-    task = await call.service.background_tasks.get(call.token.org_id, call.path["task_id"])
-    return json_answer(200, _shown(task))
+    tasks, org_id = call.service.background_tasks, call.token.org_id
+    task = await tasks.get(org_id, call.path["task_id"])
+    shown = _shown(task)
+    if isinstance(task.arguments, Census) and task.status is TaskStatus.FINISHED:
+        shown.data |= _found_out(task, await tasks.findings(org_id, task.id))
+    return json_answer(200, shown)
 
 
 async def cancel(call: Call[NoQuery, NoBody]) -> Answer:
@@ -150,14 +162,38 @@ async def cancel(call: Call[NoQuery, NoBody]) -> Answer:
 
 def begun(kind: type[Out], task: BackgroundTask) -> Answer:
     """Answer with a task that was begun."""
-    return json_answer(202, kind(**_head(task)))
+    return json_answer(202, kind(**head(task)))
 
 
 def _shown(task: BackgroundTask) -> BackgroundTaskOut:
-    return BackgroundTaskOut(**_head(task), data=_facts(task))
+    return BackgroundTaskOut(**head(task), data=_facts(task))
 
 
-def _head(task: BackgroundTask) -> dict[str, Any]:
+def _found_out(task: BackgroundTask, findings: Iterable[Finding]) -> dict[str, object]:
+    """What a task has found out, in the words of the SDKs."""
+    if isinstance(task.arguments, UsageCount):
+        return {"appStats": [_usage(one) for one in findings if isinstance(one, Usage)]}
+    return {"event_types": [_subscriptions(one) for one in findings if isinstance(one, Subscriptions)]}
+
+
+def _usage(found: Usage) -> dict[str, object]:
+    return {
+        "appId": found.app_id,
+        "appUid": found.app_uid,
+        "messageDestinations": found.destinations,
+    }
+
+
+def _subscriptions(found: Subscriptions) -> dict[str, object]:
+    return {
+        "appId": found.app_id,
+        "explicitlySubscribedEventTypes": found.event_types,
+        "hasCatchAllEndpoint": found.has_catch_all,
+    }
+
+
+def head(task: BackgroundTask) -> dict[str, Any]:
+    """What every shape of a task begins with."""
     return {
         "id": task.id,
         "status": BackgroundTaskStatus(task.status),
@@ -168,7 +204,7 @@ def _head(task: BackgroundTask) -> dict[str, Any]:
 
 def _facts(task: BackgroundTask) -> dict[str, object]:
     facts = {
-        "appId": task.app_id,
+        "appId": task.app_id or None,
         **_about(task),
         "done": task.done,
         "failed": task.failed,
@@ -181,30 +217,27 @@ def _facts(task: BackgroundTask) -> dict[str, object]:
 
 
 def _about(task: BackgroundTask) -> dict[str, object]:
-    match task.arguments:
-        case Recovery(endpoint_id=endpoint_id, since=since, until=until):
-            return {"endpointId": endpoint_id, "since": to_wire(since), "until": to_wire(until)}
-        case Replay(endpoint_id=endpoint_id, since=since, until=until):
-            window = {"endpointId": endpoint_id, "since": to_wire(since), "until": to_wire(until)}
-            return {**window, "messagesSent": task.done - task.failed}
-        case BulkReplay() as wanted:
-            return {**_bulk(wanted), "messagesSent": task.done - task.failed}
-        case Cancellation(endpoint_id=endpoint_id):
-            return {"endpointId": endpoint_id}
-        case Erasure() | ApplicationErasure() as wanted:
-            return {"messagesPurged" if isinstance(wanted, Erasure) else "messagesErased": task.done}
-        case Probation(endpoint_id=endpoint_id, since=since, answered_at=answered_at):
-            answered = None if answered_at is None else to_wire(answered_at)
-            return {"endpointId": endpoint_id, "since": to_wire(since), "answeredAt": answered}
+    arguments, facts = task.arguments, dict[str, object]()
+    if isinstance(arguments, Recovery | Replay | BulkReplay | Cancellation | Probation):
+        facts["endpointId"] = arguments.endpoint_id
+    if isinstance(arguments, Recovery | Replay | BulkReplay | Probation | UsageCount):
+        facts["since"] = to_wire(arguments.since)
+    if isinstance(arguments, Recovery | Replay | BulkReplay | UsageCount):
+        facts["until"] = to_wire(arguments.until)
+    if isinstance(arguments, BulkReplay):
+        facts |= _filter(arguments)
+    if isinstance(arguments, Replay | BulkReplay):
+        facts["messagesSent"] = task.done - task.failed
+    if isinstance(arguments, Erasure | ApplicationErasure):
+        facts["messagesPurged" if isinstance(arguments, Erasure) else "messagesErased"] = task.done
+    if isinstance(arguments, Probation) and arguments.answered_at is not None:
+        facts["answeredAt"] = to_wire(arguments.answered_at)
+    return facts
 
 
-def _bulk(wanted: BulkReplay) -> dict[str, object]:
-    types = None if wanted.event_types is None else sorted(wanted.event_types)
+def _filter(wanted: BulkReplay) -> dict[str, object]:
     return {
-        "endpointId": wanted.endpoint_id,
-        "since": to_wire(wanted.since),
-        "until": to_wire(wanted.until),
-        "eventTypes": types,
+        "eventTypes": None if wanted.event_types is None else sorted(wanted.event_types),
         "channel": wanted.channel,
         "tag": wanted.tag,
         "status": wanted.status,

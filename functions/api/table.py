@@ -20,6 +20,7 @@ from functions.api import (
     message,
     operational_webhook,
     organization,
+    statistics,
     timeline,
 )
 from functions.api.operations import Operation
@@ -44,5 +45,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *diagnostics.OPERATIONS,
     *many.OPERATIONS,
     *background_task.OPERATIONS,
+    *statistics.OPERATIONS,
     *health.OPERATIONS,
 )

@@ -38,6 +38,8 @@ class TaskName(StrEnum):
     PURGE = "application.purge_content"
     ERASE = "application.erase"
     PROBATION = "endpoint.probation"
+    USAGE = "application.stats"
+    SUBSCRIPTIONS = "event-type.aggregate"
 
 
 class Recovery(msgspec.Struct, frozen=True, tag=TaskName.RECOVER.value):
@@ -121,16 +123,69 @@ class Probation(msgspec.Struct, frozen=True, tag=TaskName.PROBATION.value):
     answered_at: datetime | None = None
 
 
+class UsageCount(msgspec.Struct, frozen=True, tag=TaskName.USAGE.value):
+    """Count for each application of an organization at how many endpoints its messages were attempted.
+
+    Attributes:
+        since: Messages from this instant on, in UTC.
+        until: Messages before this instant, in UTC.
+        app_ids: Of these applications, in order of id; None is of all.
+    """
+
+    since: datetime
+    until: datetime
+    app_ids: tuple[str, ...] | None = None
+
+
+class SubscriptionCensus(msgspec.Struct, frozen=True, tag=TaskName.SUBSCRIPTIONS.value):
+    """Gather for each application of an organization which event types its endpoints ask for."""
+
+
+Census: TypeAlias = UsageCount | SubscriptionCensus
+"""What goes through applications, and finds something out about each."""
+
 Arguments: TypeAlias = (
-    Recovery | Replay | BulkReplay | Cancellation | Erasure | ApplicationErasure | Probation
+    Recovery | Replay | BulkReplay | Cancellation | Erasure | ApplicationErasure | Probation | Census
 )
 
 
+class Usage(msgspec.Struct, frozen=True, tag="usage"):
+    """What an application has used.
+
+    Attributes:
+        destinations: Pairs of a message and an endpoint where it was attempted, however often.
+    """
+
+    app_id: str
+    app_uid: str | None
+    destinations: int
+
+
+class Subscriptions(msgspec.Struct, frozen=True, tag="subscriptions"):
+    """Which event types the endpoints of an application ask for, those that are disabled among them.
+
+    Attributes:
+        event_types: Those that one of them names, in order.
+        has_catch_all: One of them names none, which asks for all.
+    """
+
+    app_id: str
+    event_types: tuple[str, ...]
+    has_catch_all: bool
+
+
+Finding: TypeAlias = Usage | Subscriptions
+"""What a task has found out about one application."""
+
+
 class BackgroundTask(msgspec.Struct, frozen=True):
-    """Something to be done with many messages.
+    """Something to be done with many messages, or to be found out about many applications.
+
+    Where the attributes speak of messages, a `Census` has applications.
 
     Attributes:
         id: `qtask_…`, from the same instant as `asked_at`.
+        app_id: Whose messages they are; empty if it is about the applications of the organization.
         step: How many steps were worked.
         page: The messages that the next step is about, in order of id. They are written down before it is
             worked, so that whoever works it once more does the same, and counts the same.
@@ -187,6 +242,7 @@ class Worked(msgspec.Struct, frozen=True):
         why: Why the task cannot go on; None if it can.
         rest: How long it waits before its next step; None is not at all.
         arguments: What it is about from now on; None is what it was.
+        findings: What it has found out; kept beside the task.
     """
 
     next_page: Sequence[str] = ()
@@ -196,6 +252,7 @@ class Worked(msgspec.Struct, frozen=True):
     why: str | None = None
     rest: timedelta | None = None
     arguments: Arguments | None = None
+    findings: Sequence[Finding] = ()
 
 
 def advanced(task: BackgroundTask, worked: Worked, at: datetime) -> BackgroundTask:

@@ -1,5 +1,6 @@
 """Background tasks: how they begin, and how they go on."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +19,9 @@ from shared.domain.background_task import (
     Recovery,
     Replay,
     Resending,
+    SubscriptionCensus,
     TaskStatus,
+    UsageCount,
     Worked,
     advanced,
     cancelled,
@@ -26,15 +29,20 @@ from shared.domain.background_task import (
 from shared.domain.errors import EndpointDisabled, NotToBeCancelled, Unknown
 from shared.domain.work import TaskStep
 from shared.flows.cancel import Cancel
+from shared.flows.census import TakeCensus
 from shared.flows.erase_application import EraseApplication
 from shared.flows.probation import Probe
 from shared.flows.purge import Purge
 from shared.flows.recover import Recover
+from shared.flows.several import with_each
+from shared.ports.applications import Applications
 from shared.ports.background_tasks import BackgroundTasks
 from shared.ports.clock import Clock
 from shared.ports.dice import Dice
 from shared.ports.endpoints import Endpoints
 from shared.ports.journal import Journal
+
+READS_AT_ONCE = 25
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,7 @@ class BeginTask:
     """Take over what is to be done with many messages: only what is kept and queued is promised."""
 
     background_tasks: BackgroundTasks
+    applications: Applications
     endpoints: Endpoints
     clock: Clock
     dice: Dice
@@ -120,11 +129,64 @@ class BeginTask:
         """
         return await self._begin(application, ApplicationErasure(), self.clock.now())
 
+    async def usage(
+        self, org_id: str, since: datetime, until: datetime, keys: Sequence[str] | None
+    ) -> tuple[BackgroundTask | None, Sequence[str]]:
+        """Have counted what the applications of an organization have used.
+
+        Args:
+            org_id: The organization.
+            since: Messages from this instant on.
+            until: Messages before this instant.
+            keys: Ids or uids of the applications that are meant; None is all.
+
+        Returns:
+            The task, or None if the organization has none of these applications; and the keys that are no
+            application's.
+
+        Raises:
+            Unavailable: Nothing was begun.
+        """
+        if keys is None:
+            return await self._begin_for(org_id, UsageCount(since, until), self.clock.now()), ()
+        ids_by_key = dict(
+            zip(keys, await with_each(keys, self._app_id(org_id), at_once=READS_AT_ONCE), strict=True)
+        )
+        unknown = [key for key, app_id in ids_by_key.items() if app_id is None]
+        app_ids = sorted({app_id for app_id in ids_by_key.values() if app_id is not None})
+        if not app_ids:
+            return None, unknown
+        return await self._begin_for(
+            org_id, UsageCount(since, until, tuple(app_ids)), self.clock.now()
+        ), unknown
+
+    async def subscriptions(self, org_id: str) -> BackgroundTask:
+        """Have gathered which event types the applications of an organization ask for.
+
+        Raises:
+            Unavailable: Nothing was begun.
+        """
+        return await self._begin_for(org_id, SubscriptionCensus(), self.clock.now())
+
+    def _app_id(self, org_id: str) -> Callable[[str], Awaitable[str | None]]:
+        async def find(key: str) -> str | None:
+            try:
+                return (await self.applications.get(org_id, key)).id
+            except Unknown:
+                return None
+
+        return find
+
     async def _begin(self, application: Application, arguments: Arguments, now: datetime) -> BackgroundTask:
+        return await self._begin_for(application.org_id, arguments, now, app_id=application.id)
+
+    async def _begin_for(
+        self, org_id: str, arguments: Arguments, now: datetime, *, app_id: str = ""
+    ) -> BackgroundTask:
         task = BackgroundTask(
             id=ids.new_id(ids.BACKGROUND_TASK, now, self.dice.octets(ids.DICE_BYTES)),
-            org_id=application.org_id,
-            app_id=application.id,
+            org_id=org_id,
+            app_id=app_id,
             arguments=arguments,
             asked_at=now,
             updated_at=now,
@@ -149,6 +211,7 @@ class CarryOn:
     purge: Purge
     erase: EraseApplication
     probe: Probe
+    take_census: TakeCensus
     clock: Clock
     journal: Journal
 
@@ -169,8 +232,9 @@ class CarryOn:
         is_resting = task.due_at is not None and task.due_at > now
         if task.status is not TaskStatus.RUNNING or task.step != step.step or is_resting:  # (1)
             return task
-        after = advanced(task, await self._worked(task), self.clock.now())  # (2)
-        if not await self.background_tasks.advance(task, after):  # (3)
+        worked = await self._worked(task)  # (2)
+        after = advanced(task, worked, self.clock.now())
+        if not await self.background_tasks.advance(task, after, worked.findings):  # (3)
             return await self.background_tasks.get(step.org_id, step.task_id)
         self._note(after)
         return after
@@ -187,6 +251,8 @@ class CarryOn:
                 return await self.erase(task)
             case Probation() as probation:
                 return await self.probe(task, probation)
+            case UsageCount() | SubscriptionCensus() as census:
+                return await self.take_census(task, census)
 
     def _note(self, task: BackgroundTask) -> None:
         event = "task.advanced" if task.status is TaskStatus.RUNNING else f"task.{task.status}"

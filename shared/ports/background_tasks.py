@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from shared.domain.background_task import BackgroundTask, TaskName, TaskStatus
+from shared.domain.background_task import BackgroundTask, Finding, TaskName, TaskStatus
 from shared.domain.paging import Scan
 from shared.ports.removal import Removed
 
@@ -54,13 +54,19 @@ class BackgroundTasks(Protocol):
         """Read by id: in the scan's order, one more than its limit."""
         ...
 
-    async def advance(self, before: BackgroundTask, after: BackgroundTask) -> bool:
-        """Keep what a task has become.
+    async def advance(
+        self, before: BackgroundTask, after: BackgroundTask, findings: Sequence[Finding] = ()
+    ) -> bool:
+        """Keep what a task has become, and what the step between the two has found out, as a `Census` does.
 
         Returns:
             False, with nothing changed, if it does not run any more, or is not at the step that
             `before` is at.
         """
+        ...
+
+    async def findings(self, org_id: str, task_id: str) -> Sequence[Finding]:
+        """All that a task has found out until now, in the order of its steps; nothing if it is not there."""
         ...
 
     async def stalled(self, *, before: datetime, limit: int) -> Sequence[BackgroundTask]:
@@ -71,5 +77,5 @@ class BackgroundTasks(Protocol):
         ...
 
     async def forget(self, *, before: datetime, limit: int) -> Removed:
-        """Remove up to `limit` tasks of any organization that ended before an instant."""
+        """Remove up to `limit` tasks of any organization that ended before an instant, findings and all."""
         ...

@@ -62,6 +62,15 @@ class Destinations(Protocol):
         """How many messages `standing_at` would find in the scan's range, whatever its limit."""
         ...
 
+    async def count(self, app_id: str, scan: Scan) -> int:
+        """How many pairs there are of a message and an endpoint where it was attempted, removed ones too.
+
+        Args:
+            app_id: Whose they are.
+            scan: The range of the messages' ids; its limit does not count.
+        """
+        ...
+
     async def of_message(self, app_id: str, message_id: str, scan: Scan) -> Sequence[Destination]:
         """Read the endpoints with an attempt on a message, removed ones too, by endpoint id.
 

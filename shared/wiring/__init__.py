@@ -27,6 +27,7 @@ from shared.flows.accept import Accept
 from shared.flows.attempt import MakeAttempt
 from shared.flows.cancel import Cancel
 from shared.flows.catalogue import Catalogue
+from shared.flows.census import TakeCensus
 from shared.flows.circuits import Circuits
 from shared.flows.deliver import AttemptByHand, Deliver, Reattempt
 from shared.flows.diagnose import Diagnose
@@ -236,7 +237,9 @@ def compose(
         send_again=SendAgain(store.messages, store.endpoints, store.queue, clock, dice),
         send_example=SendExample(event_types, store.endpoints, accept),
         select=select,
-        begin_task=BeginTask(store.background_tasks, store.endpoints, clock, dice, journal),
+        begin_task=BeginTask(
+            store.background_tasks, store.applications, store.endpoints, clock, dice, journal
+        ),
         carry_on=CarryOn(
             store.background_tasks,
             Recover(directory, select, attempt_by_hand),
@@ -253,6 +256,7 @@ def compose(
                 dice,
                 journal,
             ),
+            TakeCensus(store.applications, store.endpoints, store.destinations),
             clock,
             journal,
         ),

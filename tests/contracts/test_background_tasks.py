@@ -13,11 +13,16 @@ from shared.domain.background_task import (
     BulkReplay,
     Cancellation,
     Erasure,
+    Finding,
     Probation,
     Recovery,
     Replay,
+    SubscriptionCensus,
+    Subscriptions,
     TaskName,
     TaskStatus,
+    Usage,
+    UsageCount,
     Worked,
     advanced,
     restarted,
@@ -55,6 +60,9 @@ async def steps(stores: Stores) -> list[TaskStep]:
         Erasure(),
         ApplicationErasure(),
         Probation("ep_1", NOON, NOON + MINUTE, NOON + 2 * MINUTE),
+        UsageCount(NOON - MINUTE, NOON),
+        UsageCount(NOON - MINUTE, NOON, ("app_1", "app_2")),
+        SubscriptionCensus(),
     ],
     ids=lambda arguments: type(arguments).__name__,
 )
@@ -135,6 +143,35 @@ async def test_a_task_that_is_not_there_is_not_advanced(stores: Stores) -> None:
     assert await steps(stores) == []
 
 
+FOUND: list[Finding] = [
+    Usage("app_1", None, 0),
+    Usage("app_2", "acme", 2**40),
+    Subscriptions("app_3", (), has_catch_all=True),
+    Subscriptions("app_4", ("invoice.paid", "user.made"), has_catch_all=False),
+]
+
+
+async def test_what_a_task_has_found_out_is_kept_with_its_steps(stores: Stores) -> None:
+    """In their order, and once: a step that is worked twice has found it out once."""
+    task, other = (a_task(org_id=org_id, arguments=SubscriptionCensus()) for org_id in (ORG, OTHER_ORG))
+    for one in (task, other):
+        await stores.background_tasks.begin(one)
+    assert await stores.background_tasks.findings(ORG, task.id) == []
+    for number in range(11):
+        after = advanced(task, Worked(["app_1"]), NOON + MINUTE)
+        findings: list[Finding] = [Usage(f"app_{number}", None, number)] if number else FOUND
+        assert await stores.background_tasks.advance(task, after, findings)
+        assert not await stores.background_tasks.advance(task, after, FOUND)
+        task = after
+    await stores.background_tasks.advance(other, advanced(other, Worked(["app_1"]), NOON), FOUND[:1])
+
+    later = [Usage(f"app_{number}", None, number) for number in range(1, 11)]
+    assert await stores.background_tasks.findings(ORG, task.id) == [*FOUND, *later]
+    assert await stores.background_tasks.findings(OTHER_ORG, other.id) == FOUND[:1]
+    assert await stores.background_tasks.findings(OTHER_ORG, task.id) == []
+    assert await stores.background_tasks.get(ORG, task.id) == task
+
+
 async def test_a_list_shows_what_its_filter_lets_through(stores: Stores) -> None:
     running, finished, failed = a_task(), a_task(arguments=Erasure()), a_task()
     for task in (running, finished, failed, a_task(org_id=OTHER_ORG)):
@@ -199,12 +236,15 @@ async def test_a_task_that_rests_is_found_only_when_its_time_has_come(stores: St
 
 async def test_tasks_that_have_ended_are_forgotten_after_a_while(stores: Stores) -> None:
     ends = [NOON, NOON + MINUTE, NOON + 2 * MINUTE, NOON + 3 * MINUTE, None]
-    tasks = [a_task(org_id=ORG if number % 2 else OTHER_ORG) for number in range(len(ends))]
+    tasks = [
+        a_task(org_id=ORG if number % 2 else OTHER_ORG, arguments=SubscriptionCensus())
+        for number in range(len(ends))
+    ]
     for number, (task, at) in enumerate(zip(tasks, ends, strict=True)):
         await stores.background_tasks.begin(task)
         if at is not None:
             ended = advanced(task, Worked(why="no" if number == 1 else None), at)
-            assert await stores.background_tasks.advance(task, ended)
+            assert await stores.background_tasks.advance(task, ended, FOUND)
 
     async def gone(before: datetime) -> int:
         return await all_gone(lambda _: stores.background_tasks.forget(before=before, limit=2), limit=2)
@@ -215,6 +255,8 @@ async def test_tasks_that_have_ended_are_forgotten_after_a_while(stores: Stores)
     for task in tasks[:3]:
         with pytest.raises(Unknown):
             await stores.background_tasks.get(task.org_id, task.id)
+        assert await stores.background_tasks.findings(task.org_id, task.id) == []
+    assert await stores.background_tasks.findings(tasks[3].org_id, tasks[3].id) == FOUND
     for task in tasks[3:]:
         assert (await stores.background_tasks.get(task.org_id, task.id)).id == task.id
 
@@ -227,6 +269,7 @@ async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
         stores.background_tasks.begin(a_task()),
         stores.background_tasks.get(ORG, task.id),
         stores.background_tasks.scan(ORG, EVERYTHING, ANY),
+        stores.background_tasks.findings(ORG, task.id),
         stores.background_tasks.advance(task, restarted(task, NOON)),
         stores.background_tasks.stalled(before=NOON, limit=1),
         stores.background_tasks.forget(before=NOON, limit=1),

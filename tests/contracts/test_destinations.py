@@ -229,6 +229,28 @@ async def test_the_messages_that_stand_in_some_way_are_found_and_counted(
     assert await stores.destinations.count_standing_at(*where, rest, among) == len(ids[1:])
 
 
+async def test_messages_are_counted_once_at_each_endpoint_where_they_were_attempted(stores: Stores) -> None:
+    """Whatever came of it, however often, and if the endpoint was removed since."""
+    here, gone, elsewhere = an_endpoint(ACME), an_endpoint(ACME), an_endpoint()
+    for endpoint in (here, gone, elsewhere):
+        await stores.endpoints.add(endpoint)
+    await stores.endpoints.remove(ACME.id, gone.id, at=NOON)
+    messages = [a_message(ACME, event_type=f"type.{number}") for number in range(3)]
+    for message in messages:
+        await stores.outbox.record(a_failed_attempt(message, here), None)
+        await stores.outbox.record(
+            an_attempt(message, here, number=2, timestamp=NOON + timedelta(minutes=1)), None
+        )
+    await stores.outbox.record(an_attempt(messages[0], gone), None)
+    await stores.outbox.record(an_attempt(messages[0], elsewhere), None)
+
+    assert await stores.destinations.count(ACME.id, EVERYTHING) == 4
+    first, _, last = (message.id for message in messages)
+    assert await stores.destinations.count(ACME.id, Scan(first, None, descending=False, limit=1)) == 2
+    assert await stores.destinations.count(ACME.id, Scan(None, last, descending=True, limit=1)) == 3
+    assert await stores.destinations.count("app_none", EVERYTHING) == 0
+
+
 async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
     await stores.close()
     where = (ACME.id, ENDPOINT.id, EVERYTHING, {Status.FAIL})
@@ -240,3 +262,5 @@ async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
         await stores.destinations.messages_at(ACME.id, ENDPOINT.id, EVERYTHING, ANY)
     with pytest.raises(Unavailable):
         await stores.destinations.of_message(ACME.id, DELIVERED.id, EVERYTHING)
+    with pytest.raises(Unavailable):
+        await stores.destinations.count(ACME.id, EVERYTHING)

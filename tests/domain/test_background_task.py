@@ -17,7 +17,9 @@ from shared.domain.background_task import (
     Probation,
     Recovery,
     Replay,
+    SubscriptionCensus,
     TaskStatus,
+    UsageCount,
     Worked,
     advanced,
     attempt_id,
@@ -40,6 +42,8 @@ LATER = NOON + timedelta(seconds=1)
         (Erasure(), "application.purge_content"),
         (ApplicationErasure(), "application.erase"),
         (Probation("ep_1", NOON), "endpoint.probation"),
+        (UsageCount(NOON, NOON), "application.stats"),
+        (SubscriptionCensus(), "event-type.aggregate"),
     ],
 )
 def test_a_task_has_the_name_that_clients_know(arguments: Arguments, name: str) -> None:

@@ -74,6 +74,10 @@ BODIES: Mapping[str, Any] = {
     "v1.operational-webhook.endpoint.patch-headers": {"headers": {"X-Api-Key": None}},
     "v1.operational-webhook.endpoint.set-headers": {"headers": {"X-Api-Key": "k"}},
     "v1.operational-webhook.endpoint.upsert": {"url": NOBODY},
+    "v1.statistics.aggregate-app-stats": {
+        "since": "2026-11-01T00:00:00Z",
+        "until": "2099-12-01T00:00:00Z",
+    },
     "v1.message.create": {"eventType": "invoice.paid", "payload": {"amount": 1200}},
     "v1.message.precheck": {"eventType": "invoice.paid"},
 }

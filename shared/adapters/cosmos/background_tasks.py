@@ -1,13 +1,13 @@
 """Background tasks on Cosmos DB: those of an organization in one partition, which has nothing else."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 
 import msgspec
 
 from shared.adapters.cosmos.records import TRIES, Overtaken, Record, Records, in_order, micros, within
-from shared.domain.background_task import BackgroundTask, TaskStatus
+from shared.domain.background_task import BackgroundTask, Census, Finding, TaskStatus
 from shared.domain.errors import Unavailable, Unknown
 from shared.domain.paging import Scan
 from shared.domain.work import TASKS_QUEUE, TaskStep, to_body
@@ -15,6 +15,10 @@ from shared.ports.background_tasks import BackgroundTaskFilter
 from shared.ports.removal import Removed
 
 KIND = "background task"
+FINDINGS = "background task findings"
+"""What one step has found out: a record of its own beside the task, so that the task stays small."""
+
+_BEHIND_ALL_STEPS = "~"
 
 Send = Callable[[str, bytes], Awaitable[None]]
 
@@ -55,11 +59,18 @@ class CosmosBackgroundTasks:
         found = self._records.query(where + in_order(scan), given, pk=_pk(org_id), limit=scan.limit + 1)
         return [_task(record) async for record in found]
 
-    async def advance(self, before: BackgroundTask, after: BackgroundTask) -> bool:
+    async def advance(
+        self, before: BackgroundTask, after: BackgroundTask, findings: Sequence[Finding] = ()
+    ) -> bool:
         record = _record(after)
         when = f"c.marks.status = '{TaskStatus.RUNNING}' AND c.thing.step = {before.step:d}"
         changes = {"/thing": record.thing, "/marks": record.marks}
-        return await self._records.patch(record.pk, record.id, changes, when=when) is not None
+        found = _found(before, findings) if findings else None
+        return await self._records.patch(record.pk, record.id, changes, when=when, beside=found) is not None
+
+    async def findings(self, org_id: str, task_id: str) -> Sequence[Finding]:
+        found = [record async for record in self._findings(org_id, task_id)]
+        return [one for record in found for one in msgspec.convert(record.thing["findings"], list[Finding])]
 
     async def stalled(self, *, before: datetime, limit: int) -> Sequence[BackgroundTask]:
         found = self._records.query("c.marks.due < @before", {"before": micros(before)}, limit=limit)
@@ -69,6 +80,10 @@ class CosmosBackgroundTasks:
         where, given = "c.marks.ended < @before", {"before": micros(before)}
         found = [record async for record in self._records.query(where, given, limit=limit + 1)]
         gone, more = found[:limit], found[limit:]
+        for task in map(_task, gone):
+            if isinstance(task.arguments, Census):
+                ids = [record.id async for record in self._findings(task.org_id, task.id)]
+                await self._records.delete(_pk(task.org_id), ids)
         for pk in {record.pk for record in gone}:
             await self._records.delete(pk, [record.id for record in gone if record.pk == pk])
         return Removed(len(gone), rest="" if more else None)
@@ -87,6 +102,26 @@ class CosmosBackgroundTasks:
             if await self._records.patch(record.pk, record.id, {}, when="true") is not None:
                 return None
         raise Overtaken
+
+    def _findings(self, org_id: str, task_id: str) -> AsyncIterator[Record]:
+        scan = Scan(
+            _findings_id(task_id), _findings_id(task_id, _BEHIND_ALL_STEPS), descending=False, limit=0
+        )
+        where, given = within(FINDINGS, scan)
+        return self._records.query(where + in_order(scan), given, pk=_pk(org_id))
+
+
+def _findings_id(task_id: str, step: str = "") -> str:
+    return f"{task_id}.{step}"
+
+
+def _found(task: BackgroundTask, findings: Sequence[Finding]) -> Record:
+    return Record(
+        id=_findings_id(task.id, f"{task.step:08d}"),
+        pk=_pk(task.org_id),
+        kind=FINDINGS,
+        thing={"findings": msgspec.to_builtins(findings)},
+    )
 
 
 def _pk(org_id: str) -> str:

@@ -203,7 +203,13 @@ class Records:
         return msgspec.convert(done[0], Record)
 
     async def patch(
-        self, pk: str, record_id: str, changes: Mapping[str, object], *, when: str
+        self,
+        pk: str,
+        record_id: str,
+        changes: Mapping[str, object],
+        *,
+        when: str,
+        beside: Record | None = None,
     ) -> Record | None:
         """Change parts of a record if it is as expected.
 
@@ -212,6 +218,7 @@ class Records:
             record_id: Its id.
             changes: What is to be at which path.
             when: What must be true of it before.
+            beside: A new record of the partition that is written with the change, or not at all.
 
         Returns:
             The record as it is now; None, with nothing changed, if it is not as expected or not there.
@@ -221,10 +228,15 @@ class Records:
             {"op": "set", "path": path, "value": msgspec.to_builtins(value)}
             for path, value in {**changes, "/write": write}.items()
         ]
+        condition = f"FROM c WHERE {when}"
         try:
-            return msgspec.convert(
-                await self._container.patch(record_id, pk, operations, f"FROM c WHERE {when}"), Record
-            )
+            if beside is None:
+                return msgspec.convert(
+                    await self._container.patch(record_id, pk, operations, condition), Record
+                )
+            change: Operation = ("patch", (record_id, operations), {"filter_predicate": condition})
+            done = await self._container.batch(pk, [change, ("create", (beside.document,))])
+            return msgspec.convert(done[0], Record)
         except Refused:
             return await self._if_ours(pk, record_id, write)
 

@@ -12,9 +12,9 @@ import msgspec
 from shared.adapters.sqlite import columns
 from shared.adapters.sqlite.lines import Lines
 from shared.adapters.sqlite.readers import Readers
-from shared.adapters.sqlite.removal import remove_some
+from shared.adapters.sqlite.removal import Turn
 from shared.adapters.sqlite.writer import Operation, Writer
-from shared.domain.background_task import Arguments, BackgroundTask, TaskStatus
+from shared.domain.background_task import Arguments, BackgroundTask, Finding, TaskStatus
 from shared.domain.errors import Unknown
 from shared.domain.paging import Scan
 from shared.domain.work import TASKS_QUEUE, TaskStep, to_body
@@ -33,13 +33,19 @@ _ADVANCE = (
     f" WHERE org_id = ?1 AND id = ?2 AND status = '{TaskStatus.RUNNING}' AND step = ?18"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM background_task"
-_FORGET = (
-    "DELETE FROM background_task WHERE (org_id, id) IN"
-    " (SELECT org_id, id FROM background_task WHERE finished_at < ? ORDER BY finished_at LIMIT 1)"
-    " RETURNING length(page)"
+_ENDED = "SELECT org_id, id FROM background_task WHERE finished_at < ? ORDER BY finished_at LIMIT 1"
+_REMOVE = "DELETE FROM background_task WHERE org_id = ? AND id = ?"
+_INSERT_FINDINGS = (
+    "INSERT INTO background_task_findings (task_id, step, org_id, findings) VALUES (?, ?, ?, ?)"
 )
+_REMOVE_FINDINGS = (
+    "DELETE FROM background_task_findings WHERE task_id = ?1 AND step ="
+    " (SELECT min(step) FROM background_task_findings WHERE task_id = ?1) RETURNING length(findings)"
+)
+_FINDINGS = "SELECT findings FROM background_task_findings WHERE task_id = ? AND org_id = ? ORDER BY step"
 
 _page = msgspec.json.Decoder(tuple[str, ...]).decode
+_findings = msgspec.json.Decoder(list[Finding]).decode
 _arguments: msgspec.json.Decoder[Arguments] = msgspec.json.Decoder(Arguments)
 
 
@@ -81,13 +87,27 @@ class SqliteBackgroundTasks:
         sql = f"{_SELECT} WHERE org_id = ?{condition}{columns.in_order(scan, 'id')}"
         return await self._read(sql, (org_id, *parameters))
 
-    async def advance(self, before: BackgroundTask, after: BackgroundTask) -> bool:
+    async def advance(
+        self, before: BackgroundTask, after: BackgroundTask, findings: Sequence[Finding] = ()
+    ) -> bool:
         row = (*_row(after), before.step)
+        found = (after.id, before.step, after.org_id, msgspec.json.encode(findings).decode())
 
         def write(connection: sqlite3.Connection) -> bool:
-            return bool(connection.execute(_ADVANCE, row).rowcount)
+            if not connection.execute(_ADVANCE, row).rowcount:
+                return False
+            if findings:
+                connection.execute(_INSERT_FINDINGS, found)
+            return True
 
         return await self._writer.submit(Operation(write))
+
+    async def findings(self, org_id: str, task_id: str) -> Sequence[Finding]:
+        def look(connection: sqlite3.Connection) -> Sequence[Finding]:
+            rows = connection.execute(_FINDINGS, (task_id, org_id)).fetchall()
+            return [finding for (text,) in rows for finding in _findings(text)]
+
+        return await self._readers.run(look)
 
     async def stalled(self, *, before: datetime, limit: int) -> Sequence[BackgroundTask]:
         sql = (
@@ -97,7 +117,18 @@ class SqliteBackgroundTasks:
 
     async def forget(self, *, before: datetime, limit: int) -> Removed:
         def forget(connection: sqlite3.Connection) -> Removed:
-            return remove_some(connection, _FORGET, [columns.micros(before)], limit)
+            turn = Turn(limit)
+            while turn.goes_on():
+                ended = connection.execute(_ENDED, (columns.micros(before),)).fetchone()
+                if ended is None:
+                    return Removed(turn.gone)
+                findings = connection.execute(_REMOVE_FINDINGS, ended[1:]).fetchall()
+                if findings:
+                    turn.spent(findings[0][0])
+                else:
+                    connection.execute(_REMOVE, ended)
+                    turn.removed(0)
+            return Removed(turn.gone, rest="")
 
         return await self._writer.run(forget)
 

@@ -79,6 +79,16 @@ class SqliteDestinations:
 
         return await self._readers.run(look)
 
+    async def count(self, app_id: str, scan: Scan) -> int:
+        def look(connection: sqlite3.Connection) -> int:
+            with one_moment(connection):
+                endpoints = connection.execute("SELECT id FROM endpoint WHERE app_id = ?", (app_id,))
+                return sum(
+                    _BY_ENDPOINT.count(connection, one, (None, None), scan) for one in endpoints.fetchall()
+                )
+
+        return await self._readers.run(look)
+
     async def of_message(self, app_id: str, message_id: str, scan: Scan) -> Sequence[Destination]:
         def look(connection: sqlite3.Connection) -> Sequence[Destination]:
             with one_moment(connection):

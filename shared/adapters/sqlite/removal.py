@@ -39,6 +39,10 @@ class Turn:
     def removed(self, size: int) -> None:
         """Take note of a row of about so many bytes that has gone."""
         self.gone += 1
+        self.spent(size)
+
+    def spent(self, size: int) -> None:
+        """Take note of about so many bytes that have gone with a row that is still there."""
         self._size += size
 
 

@@ -147,6 +147,11 @@ CREATE TABLE background_task (
     finished_at INTEGER, scanned TEXT, due_at INTEGER NOT NULL,
     PRIMARY KEY (org_id, id)
 ) WITHOUT ROWID;
+-- What each step has found out, a JSON text.
+CREATE TABLE background_task_findings (
+    task_id TEXT NOT NULL, step INTEGER NOT NULL, org_id TEXT NOT NULL, findings TEXT NOT NULL,
+    PRIMARY KEY (task_id, step)
+);
 CREATE INDEX background_task_running ON background_task (due_at) WHERE status = 'running';
 CREATE INDEX background_task_ended ON background_task (finished_at) WHERE finished_at IS NOT NULL;
 

@@ -59,6 +59,10 @@ INVALID: Mapping[str, tuple[list[str], str]] = {
         ["body", "headers", "Content-Length"],
         "Header uses a forbidden key.",
     ),
+    "statistics.app: unknown": (
+        ["body", "appIds"],
+        "there is none of these applications; name ids or uids of the organization's",
+    ),
 }
 
 
@@ -195,6 +199,21 @@ def test_a_task_tells_how_far_it_is(client: Client, evidence: Evidence) -> None:
     }  # fmt: skip
     assert purge["data"]["messagesPurged"] == 4
     assert steps["background_task.list"]["data"] == [purge, recovery]
+
+
+def test_a_task_tells_what_it_has_found_out(client: Client, evidence: Evidence) -> None:
+    steps = evidence.steps(client)
+    usage, subscriptions = (steps[f"background_task.get: {what}"] for what in ("app stats", "event types"))
+    app_id = steps["application.get"]["id"]
+
+    assert steps["statistics.app"]["unresolvedAppIds"] == ["unknown"]
+    assert usage["data"]["appStats"] == [{"appId": app_id, "appUid": "acme", "messageDestinations": 5}]
+    of_all = {row.pop("appId"): row for row in subscriptions["data"]["event_types"]}
+    assert {row["id"] for row in steps["application.list"]} < of_all.keys()
+    assert of_all[app_id] == {
+        "explicitlySubscribedEventTypes": ["order.paid"],
+        "hasCatchAllEndpoint": True,
+    }
 
 
 def without(steps: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:

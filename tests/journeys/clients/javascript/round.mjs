@@ -312,6 +312,18 @@ async function many() {
   const purge = await message.expungeAllContents("acme");
   await step("background_task.get: purge", () => ended(purge));
   await step("background_task.list", () => backgroundTask.list());
+
+  const { statistics } = svix;
+  const month = { since: new Date(Date.now() - 30 * 86_400_000), until: new Date(Date.now() + 86_400_000) };
+  const counted = await step("statistics.app", () =>
+    statistics.aggregateAppStats({ ...month, appIds: ["acme", "unknown"] }),
+  );
+  await step("background_task.get: app stats", () => ended(counted));
+  await step("statistics.app: unknown", () =>
+    statistics.aggregateAppStats({ ...month, appIds: ["unknown"] }),
+  );
+  const gathered = await step("statistics.event_types", () => statistics.aggregateEventTypes());
+  await step("background_task.get: event types", () => ended(gathered));
 }
 
 /** What only the oldest have. */

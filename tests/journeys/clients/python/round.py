@@ -366,6 +366,13 @@ def many(on: Round) -> None:
     step("background_task.get: purge", ended, svix.message.expunge_all_contents("acme"))
     step("background_task.list", svix.background_task.list)
 
+    count, gather = svix.statistics.aggregate_app_stats, svix.statistics.aggregate_event_types
+    month = {"since": since - timedelta(days=30), "until": since + timedelta(days=1)}
+    counted = step("statistics.app", count, sdk.AppUsageStatsIn(**month, app_ids=["acme", "unknown"]))
+    step("background_task.get: app stats", ended, counted)
+    step("statistics.app: unknown", count, sdk.AppUsageStatsIn(**month, app_ids=["unknown"]))
+    step("background_task.get: event types", ended, step("statistics.event_types", gather))
+
 
 def long_ago(on: Round) -> None:
     """What only the oldest have."""
