@@ -112,7 +112,7 @@ class Probation(msgspec.Struct, frozen=True, tag=TaskName.PROBATION.value):
     The pages of this task are pings, not messages.
 
     Attributes:
-        since: From when on it may have missed messages, in UTC.
+        since: From when on it may have missed what was posted or attempted, in UTC.
         switched_off_at: When it was disabled, in UTC; None until that was seen.
         answered_at: When a ping arrived, in UTC.
     """

@@ -33,6 +33,10 @@ SETTLING = timedelta(seconds=10)
 """From a ping's arrival until what was missed is sent: longer than other processes take the endpoint for
 disabled, so that nothing falls between what is sent again and what is delivered as ever."""
 
+WAITED = timedelta(days=1)
+"""So long a message may have waited for its turn, or for a busy receiver, before it was attempted first: what
+has failed is looked for from so much earlier on."""
+
 
 def rest_before(ping: int, dice: float) -> timedelta:
     """How long to rest before a ping.
@@ -69,8 +73,8 @@ def probation_of(endpoint: Endpoint, policy: Policy, since: datetime, now: datet
         id=_task_id(asked_at, f"{endpoint.id} {since.isoformat()}"),
         org_id=endpoint.org_id,
         app_id=endpoint.app_id,
-        # What was given up first had been posted before.
-        arguments=Probation(endpoint.id, since - longest),
+        # What was given up first had been attempted before. What came before the endpoint is not for it.
+        arguments=Probation(endpoint.id, max(since - longest, endpoint.created_at)),
         asked_at=asked_at,
         updated_at=now,
     )
@@ -80,12 +84,14 @@ def missed(task: BackgroundTask, wanted: Probation) -> Iterator[BackgroundTask]:
     """The tasks that send what an endpoint has missed: the same whenever they are asked for."""
     answered_at = wanted.answered_at or task.updated_at
     until = answered_at + SETTLING
-    for kind in (Recovery, Replay):
+    failed = Recovery(wanted.endpoint_id, wanted.since - WAITED, until)
+    untried = Replay(wanted.endpoint_id, wanted.since, until)
+    for arguments in (failed, untried):
         yield BackgroundTask(
-            id=_task_id(answered_at, f"{task.id} {kind.__name__}"),
+            id=_task_id(answered_at, f"{task.id} {type(arguments).__name__}"),
             org_id=task.org_id,
             app_id=task.app_id,
-            arguments=kind(wanted.endpoint_id, wanted.since, until),
+            arguments=arguments,
             asked_at=answered_at,
             updated_at=answered_at,
         )

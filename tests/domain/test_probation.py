@@ -12,6 +12,7 @@ from shared.domain.probation import (
     LONGEST,
     LONGEST_REST,
     SETTLING,
+    WAITED,
     missed,
     payload_of_ping,
     probation_of,
@@ -64,8 +65,9 @@ def test_whoever_asks_for_the_probation_of_a_failure_asks_for_the_same() -> None
 
 def test_what_was_given_up_first_was_posted_before() -> None:
     """By the longest schedule that messages may have, with all that a receiver may ask for."""
-    task = probation_of(an_endpoint(id="ep_1"), POLICY, NOON, NOON)
-    assert task.arguments == Probation("ep_1", NOON - 24 * HOUR)
+    old, young = [an_endpoint(id="ep_1", created_at=NOON - age * HOUR) for age in (48, 1)]
+    assert probation_of(old, POLICY, NOON, NOON).arguments == Probation("ep_1", NOON - 24 * HOUR)
+    assert probation_of(young, POLICY, NOON, NOON).arguments == Probation("ep_1", NOON - HOUR)
 
 
 def test_what_was_missed_is_sent_by_the_same_tasks_whenever_they_are_asked_for() -> None:
@@ -73,7 +75,7 @@ def test_what_was_missed_is_sent_by_the_same_tasks_whenever_they_are_asked_for()
     task = a_task(arguments=probation)
     recovery, replay = missed(task, probation)
     until = NOON + HOUR + SETTLING
-    assert recovery.arguments == Recovery("ep_1", NOON - HOUR, until)
+    assert recovery.arguments == Recovery("ep_1", NOON - HOUR - WAITED, until)
     assert replay.arguments == Replay("ep_1", NOON - HOUR, until)
     assert recovery.id != replay.id
     later = structs.replace(task, step=9, updated_at=NOON + 2 * HOUR)

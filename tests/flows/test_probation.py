@@ -44,9 +44,11 @@ async def endpoint(walk: Walk, application: Application) -> Endpoint:
 async def fails_for_too_long(walk: Walk, application: Application) -> list[str]:
     """Have an endpoint disabled; the messages that it has failed with."""
     walk.receiver.goes_down()
-    failed = [await walk.posts(application)]
-    walk.clock.move(HOUR + SECOND)
-    failed.append(await walk.posts(application))
+    failed = []
+    for wait in (SECOND, HOUR):
+        walk.clock.move(wait)
+        failed.append(await walk.accepts(application))
+        await walk.passes(SECOND)  # it is attempted some time after it was posted
     walk.receiver.sent.clear()
     return [message.id for message in failed]
 
@@ -97,6 +99,23 @@ async def test_a_receiver_that_is_back_is_found_and_sent_all_that_it_has_missed(
     for name in (TaskName.RECOVER, TaskName.REPLAY):
         (following,) = await tasks(walk, name)
         assert following.status is TaskStatus.FINISHED
+
+
+async def test_what_came_before_the_endpoint_is_not_sent(walk: Walk, application: Application) -> None:
+    await sets(walk, endpoint_probation=True, retry_schedule=(HOUR,), disable_after=HOUR)
+    before = await walk.posts(application)
+    walk.clock.move(SECOND)
+    endpoint = await walk.has_endpoint(application)
+    failed = await fails_for_too_long(walk, application)
+    await passes(walk, 3 * HOUR, HOUR)
+    await walk.posts(application)
+    await passes(walk, 3 * HOUR, HOUR)
+    assert await is_disabled(walk, endpoint)
+    walk.receiver.comes_back()
+    walk.receiver.sent.clear()
+    await passes(walk, 2 * LONGEST_REST, HOUR)
+    assert set(failed) < set(walk.receiver.got)
+    assert before.id not in walk.receiver.got
 
 
 async def test_an_endpoint_that_seldom_gets_a_message_is_pinged_as_long_as_any(
