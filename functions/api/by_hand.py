@@ -47,8 +47,7 @@ async def send_example(call: Call[NoQuery, EventExampleIn]) -> Answer:
 
 async def redrive(call: Call[NoQuery, NoBody]) -> Answer:
     """Have the work done that was given up because a part of ours was out of reach for too long."""
-    for queue in (DISPATCH_QUEUE, RETRY_QUEUE, TASKS_QUEUE):
-        await call.service.dead_letters.redrive(queue)
+    await call.service.redrive((DISPATCH_QUEUE, RETRY_QUEUE, TASKS_QUEUE))
     return NO_CONTENT
 
 

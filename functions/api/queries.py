@@ -20,6 +20,7 @@ from shared.domain import ids
 from shared.domain.errors import Invalid
 from shared.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, TimeQuery
 from shared.domain.timestamps import from_wire
+from shared.domain.work import QUEUES
 
 Query = TypeVar("Query", bound=msgspec.Struct)
 
@@ -27,6 +28,7 @@ U64_MAX = 2**64 - 1
 U64_MAX_DIGITS = len(str(U64_MAX))
 
 _UNREADABLE = "Failed to deserialize query string: "
+_DEAD_LETTER = re.compile(rf"({'|'.join(QUEUES)}):([a-z]{{1,9}}-)?[0-9]{{1,18}}")
 _INDEX = re.compile(r"\[\d*\]$")
 
 
@@ -106,6 +108,12 @@ def _event_type_iterator(text: str) -> str:
     return text
 
 
+def _dead_letter_iterator(text: str) -> str:
+    if _DEAD_LETTER.fullmatch(text) is None:
+        raise Invalid(("query", "iterator", "__all__"), "Give the iterator of an earlier page of this list")
+    return text
+
+
 def _iterator(prefix: str, *, is_dated: bool) -> Reads:
     """Reads an id of the listed kind, perhaps with a leading `-`.
 
@@ -155,6 +163,8 @@ AttemptIterator = Annotated[str, _looks_like(ids.ATTEMPT), _iterator(ids.ATTEMPT
 BackgroundTaskIterator = Annotated[
     str, _looks_like(ids.BACKGROUND_TASK), _iterator(ids.BACKGROUND_TASK, is_dated=False)
 ]
+DeadLetterIterator = Annotated[str, Reads(_dead_letter_iterator)]
+QueueName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(QUEUES)}), word_of(*QUEUES)]
 EventTypeIterator = Annotated[str, Reads(_event_type_iterator)]
 
 

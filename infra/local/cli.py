@@ -1,9 +1,10 @@
-"""The command line: `heliograph serve`, `heliograph token`, `heliograph timeline`."""
+"""The command line: `heliograph serve`, `heliograph token`, `heliograph timeline`, `heliograph dlq`."""
 
 import gc
 import os
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -104,13 +105,59 @@ def timeline(app: str, msg: str, *, org: str = DEFAULT_ORGANIZATION) -> int:
         The application's organization.
     """
     from infra.local import timelines  # noqa: PLC0415  see `serve`
+    from infra.local.asking import NoAnswer  # noqa: PLC0415
 
     try:
         settings = _settings()
-        found = timelines.ask(settings, _mint(settings, org), app, msg)
-    except (WrongSettings, WrongKeys, OSError, ValueError, timelines.NoTimeline) as error:
+        found = timelines.ask_for(settings, _mint(settings, org), app, msg)
+    except (WrongSettings, WrongKeys, OSError, ValueError, NoAnswer) as error:
         return _refuse(error)
     say("\n".join(timelines.lines(found)))
+    return 0
+
+
+def dlq_list(queue: str | None = None, *, url: str | None = None) -> int:
+    """Print the work that was given up, of every organization, and why.
+
+    Parameters
+    ----------
+    queue
+        dispatch, retry, events or tasks; all of them if left out.
+    url
+        Where the service is; the one on this machine if left out. Its settings have to be these.
+    """
+    from infra.local import dlq  # noqa: PLC0415  see `serve`
+
+    return _tell_of_dead_letters(dlq.listed, queue, url)
+
+
+def dlq_redrive(queue: str | None = None, *, url: str | None = None) -> int:
+    """Have the work done that was given up. What is done already is not done twice.
+
+    Parameters
+    ----------
+    queue
+        dispatch, retry, events or tasks; all of them if left out.
+    url
+        Where the service is; the one on this machine if left out. Its settings have to be these.
+    """
+    from infra.local import dlq  # noqa: PLC0415  see `serve`
+
+    return _tell_of_dead_letters(dlq.redriven, queue, url)
+
+
+def _tell_of_dead_letters(
+    told: Callable[[str, str, str | None], Iterator[str]], queue: str | None, url: str | None
+) -> int:
+    from infra.local.asking import NoAnswer, where  # noqa: PLC0415  see `serve`
+    from shared.domain.operational import MANAGEMENT_ORG  # noqa: PLC0415
+
+    try:
+        settings = _settings()
+        for line in told(url or where(settings), _mint(settings, MANAGEMENT_ORG), queue):
+            say(line)
+    except (WrongSettings, WrongKeys, OSError, ValueError, NoAnswer) as error:
+        return _refuse(error)
     return 0
 
 
@@ -131,6 +178,10 @@ def _commands() -> "App":
     app.command(serve)
     app.command(token)
     app.command(timeline)
+    dlq = App(name="dlq", help="Print, or have done after all, the work that was given up.")
+    dlq.command(dlq_list, name="list")
+    dlq.command(dlq_redrive, name="redrive")
+    app.command(dlq)
     return app
 
 

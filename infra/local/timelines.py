@@ -1,26 +1,16 @@
 """The timeline of a message, asked for over HTTP and written for a person."""
 
 from collections.abc import Iterator
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
 from urllib.parse import quote
 
 import msgspec
 
-from functions.api.errors import HttpErrorOut
 from functions.api.timeline import MessageTimelineOut, TimelineEndpointOut, TimelineStationOut
-from shared.config import HOST, PORT, Settings
-
-PATIENCE_SECONDS = 10.0
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to reach what listens there
-"""Where a service is reached that listens on every address."""
+from infra.local.asking import ask, where
+from shared.config import Settings
 
 
-class NoTimeline(Exception):
-    """There is nothing to be told; the text says why, and what to do."""
-
-
-def ask(settings: Settings, token: str, app: str, msg: str) -> MessageTimelineOut:
+def ask_for(settings: Settings, token: str, app: str, msg: str) -> MessageTimelineOut:
     """Ask the service that runs with the same settings.
 
     Args:
@@ -30,28 +20,10 @@ def ask(settings: Settings, token: str, app: str, msg: str) -> MessageTimelineOu
         msg: The message's id or event id.
 
     Raises:
-        NoTimeline: The service does not answer, or knows no such message.
+        NoAnswer: The service does not answer, or knows no such message.
     """
-    host = ANYWHERE.get(settings.host, settings.host)
-    connection = HTTPConnection(host, settings.port, timeout=PATIENCE_SECONDS)
-    try:
-        connection.request(
-            "GET",
-            f"/api/v1/app/{quote(app, safe='')}/msg/{quote(msg, safe='')}/timeline",
-            headers={"Authorization": f"Bearer {token}"},
-        )
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.status == HTTPStatus.OK:
-            return msgspec.json.decode(body, type=MessageTimelineOut)
-        raise NoTimeline(msgspec.json.decode(body, type=HttpErrorOut).detail)
-    except (OSError, HTTPException, msgspec.MsgspecError) as wrong:
-        raise NoTimeline(
-            f"no service answers at {host} port {settings.port} ({wrong}); "
-            f"start one, or set {HOST} and {PORT} to where it is"
-        ) from wrong
-    finally:
-        connection.close()
+    path = f"/app/{quote(app, safe='')}/msg/{quote(msg, safe='')}/timeline"
+    return ask(where(settings), token, f"GET {path}", MessageTimelineOut)
 
 
 def lines(timeline: MessageTimelineOut) -> Iterator[str]:

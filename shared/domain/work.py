@@ -111,6 +111,23 @@ class TaskStep(msgspec.Struct, frozen=True):
     schema: int = SCHEMA
 
 
+class Subject(msgspec.Struct, frozen=True):
+    """What queued work is about, as far as it can be told."""
+
+    org_id: str | None = None
+    app_id: str | None = None
+    message_id: str | None = None
+    endpoint_id: str | None = None
+    task_id: str | None = None
+
+
+class _EventSubject(msgspec.Struct, frozen=True, rename="camel"):
+    """The same of an event, which a backend has queued."""
+
+    org_id: str | None = None
+    app_id: str | None = None
+
+
 Work = TypeVar("Work", Dispatch, Again, TaskStep)
 
 _encoder = msgspec.json.Encoder()
@@ -149,6 +166,17 @@ def step_from(body: bytes) -> TaskStep:
         ValueError: The body is none, or of a schema that this release does not know.
     """
     return _read(_step_decoder, body)
+
+
+def subject_of(queue: str, body: bytes) -> Subject:
+    """What the work in a queue is about; of what nobody can read, nothing."""
+    try:
+        if queue != EVENTS_QUEUE:
+            return msgspec.json.decode(body, type=Subject)
+        event = msgspec.json.decode(body, type=_EventSubject)
+        return Subject(event.org_id, event.app_id)
+    except msgspec.MsgspecError:
+        return Subject()
 
 
 def _read(decoder: msgspec.json.Decoder[Work], body: bytes) -> Work:

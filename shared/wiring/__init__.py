@@ -29,6 +29,7 @@ from shared.flows.cancel import Cancel
 from shared.flows.catalogue import Catalogue
 from shared.flows.census import TakeCensus
 from shared.flows.circuits import Circuits
+from shared.flows.dead_letters import LookAtGivenUp, Redrive
 from shared.flows.deliver import AttemptByHand, Deliver, Reattempt
 from shared.flows.diagnose import Diagnose
 from shared.flows.directory import Directory
@@ -61,7 +62,7 @@ from shared.ports.event_types import EventTypes
 from shared.ports.journal import Journal
 from shared.ports.messages import Messages
 from shared.ports.organizations import Organizations
-from shared.ports.queue import DeadLetters, Queue
+from shared.ports.queue import Queue
 from shared.ports.sender import Sender
 from shared.wiring.sealing import Sealing, sealing, sign_in
 from shared.wiring.storage import Storage, on_sqlite
@@ -95,7 +96,8 @@ class Service:
     background_tasks: BackgroundTasks
     answers: Answers
     queue: Queue
-    dead_letters: DeadLetters
+    look_at_given_up: LookAtGivenUp
+    redrive: Redrive
     policies: Policies
     directory: Directory
     catalogue: Catalogue
@@ -223,7 +225,8 @@ def compose(
         background_tasks=store.background_tasks,
         answers=store.answers,
         queue=store.queue,
-        dead_letters=store.dead_letters,
+        look_at_given_up=LookAtGivenUp(store.dead_letters),
+        redrive=Redrive(store.dead_letters),
         policies=policies,
         directory=directory,
         catalogue=catalogue,

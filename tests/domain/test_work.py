@@ -9,10 +9,12 @@ from shared.domain.work import (
     Dispatch,
     Resend,
     Retry,
+    Subject,
     TaskStep,
     again_from,
     dispatch_from,
     step_from,
+    subject_of,
     to_body,
 )
 from tests.clock import NOON
@@ -60,3 +62,22 @@ def test_work_of_a_newer_schema_is_left_to_the_newer_release() -> None:
     body = to_body(RETRY).replace(f'"schema":{SCHEMA}'.encode(), b'"schema":99')
     with pytest.raises(ValueError, match="queued by a newer release: schema 99"):
         again_from(body)
+
+
+@pytest.mark.parametrize(
+    ("queue", "body", "subject"),
+    [
+        ("dispatch", to_body(DISPATCH), Subject("org_1", "app_1", "msg_1")),
+        ("retry", to_body(RETRY), Subject("org_1", "app_1", "msg_1", "ep_1")),
+        ("retry", to_body(RESEND), Subject("org_1", "app_1", "msg_1", "ep_1")),
+        ("tasks", to_body(STEP), Subject("org_1", task_id="qtask_1")),
+        ("events", b'{"orgId": "org_1", "appId": "acme", "message": 7}', Subject("org_1", "acme")),
+        ("events", b'{"orgId": 7}', Subject()),
+        ("dispatch", b'{"org_id": "org_1", "schema": 99}', Subject("org_1")),
+        ("dispatch", b"\xff", Subject()),
+        ("tasks", b"[]", Subject()),
+    ],
+)
+def test_what_work_is_about_can_be_told_of_any_body(queue: str, body: bytes, subject: Subject) -> None:
+    """Whoever looks at what was given up has to know whose it is, also if nobody can do it."""
+    assert subject_of(queue, body) == subject

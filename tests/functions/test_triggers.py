@@ -69,7 +69,7 @@ def an_event(**message: object) -> bytes:
 
 
 async def dead_letters(walk: Walk) -> list[DeadLetter]:
-    return list(await walk.service.dead_letters.page(EVENTS_QUEUE, limit=10))
+    return list(await walk.service.store.dead_letters.page(EVENTS_QUEUE, limit=10))
 
 
 async def test_an_event_from_the_queue_is_delivered_as_one_over_http_is(

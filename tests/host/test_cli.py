@@ -95,6 +95,7 @@ async def test_help_names_the_commands() -> None:
 
     assert finished.status == 0
     assert "serve        Run the service on this machine until Ctrl-C or SIGTERM." in finished.out
+    assert "dlq          Print, or have done after all, the work that was given up." in finished.out
     assert "timeline     Print everything that happened to a message, in order of time." in finished.out
     assert "token        Print a token for an organization, or for the portal" in finished.out
 
@@ -164,7 +165,7 @@ async def test_a_timeline_is_told_by_a_running_service_alone(database: str) -> N
 
     assert (finished.status, finished.out) == (2, "")
     last = finished.err.splitlines()[-1]
-    assert last.startswith("heliograph: no service answers at 127.0.0.1 port ")
+    assert last.startswith("heliograph: no service answers at http://127.0.0.1:")
     assert last.endswith("; start one, or set HELIOGRAPH_HOST and HELIOGRAPH_PORT to where it is")
 
 

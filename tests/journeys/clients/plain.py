@@ -96,6 +96,8 @@ async def many(ask: Plain) -> None:
 async def operations(ask: Plain) -> None:
     await ask("GET /app/acme/msg/one/timeline")
     await ask("GET /diagnostics")
+    await ask("GET /diagnostics/dead-letters")
+    await ask("POST /diagnostics/dead-letters/redrive", {"queue": "dispatch"})
     await ask("POST /auth/dashboard-access/acme")
     await ask("GET /auth/whoami")
     await ask("POST /admin/redrive-dlq")
