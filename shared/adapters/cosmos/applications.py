@@ -10,7 +10,7 @@ from shared.adapters.cosmos.named import Named
 from shared.adapters.cosmos.records import Record, Records
 from shared.domain import ids
 from shared.domain.application import Application
-from shared.domain.paging import Scan
+from shared.domain.paging import MAX_LIMIT, Scan
 from shared.ports.applications import ApplicationFilter
 
 KIND = "application"
@@ -37,15 +37,16 @@ class CosmosApplications:
     async def scan(self, org_id: str, scan: Scan, only: ApplicationFilter) -> Sequence[Application]:
         if only == ApplicationFilter():
             return await self._named.scan(org_id, scan)
-        shown: list[Application] = []
+        shown, rest = list[Application](), scan
         # Endpoints lie elsewhere: look at a page, then at its endpoints, until enough are shown.
         while True:
-            page = await self._named.scan(org_id, scan)
+            page = await self._named.scan(org_id, rest)
             shown += await self._shown(page, only)
-            if len(page) <= scan.limit or len(shown) > scan.limit:
+            if len(page) <= rest.limit or len(shown) > scan.limit:
                 return shown[: scan.limit + 1]
             last = page[-1].id
-            scan = replace(scan, below=last) if scan.descending else replace(scan, above=last)
+            rest = replace(rest, below=last) if scan.descending else replace(rest, above=last)
+            rest = replace(rest, limit=MAX_LIMIT)  # few are shown of many
 
     async def remove(self, org_id: str, app_id: str, *, at: datetime) -> None:
         await self._named.remove(org_id, app_id, at=at)

@@ -1,5 +1,6 @@
 """Endpoints on Cosmos DB: those of an application in one partition."""
 
+from asyncio import gather
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
@@ -25,7 +26,11 @@ _WATCHED = {
     ),
     Watched.RATED: ("c.marks.rated > ''", "ORDER BY c.marks.org_id, c.marks.rated"),
 }
-EVERYTHING = Scan(None, None, descending=False, limit=0)
+ROUNDS = 10
+"""How often those that are watched are read anew because there were some of removed applications among them.
+With more of those, fewer are told this time than there are."""
+
+_EVERYTHING = Scan(None, None, descending=False, limit=0)
 
 
 class CosmosEndpoints:
@@ -50,8 +55,8 @@ class CosmosEndpoints:
         return await self._named.scan(app_id, scan)
 
     async def of_application(self, app_id: str) -> Sequence[Endpoint]:
-        where, given = within(KIND, EVERYTHING)
-        found = self._records.query(where + in_order(EVERYTHING), given, pk=app_id)
+        where, given = within(KIND, _EVERYTHING)
+        found = self._records.query(where + in_order(_EVERYTHING), given, pk=app_id)
         return [_endpoint(record) async for record in found]
 
     async def remove(self, app_id: str, endpoint_id: str, *, at: datetime) -> None:
@@ -98,19 +103,19 @@ class CosmosEndpoints:
     async def watched(self, org_id: str, which: Watched, *, limit: int) -> Sequence[Endpoint]:
         condition, order = _WATCHED[which]
         where = f"c.marks.org_id = @org_id AND {condition} {order}"
-        for _ in range(TRIES):
+        watched: list[Record] = []
+        for _ in range(ROUNDS):
             found = [each async for each in self._records.query(where, {"org_id": org_id}, limit=limit)]
             live = await applications.live(self._records, org_id, {each.pk for each in found})
-            orphans = [each for each in found if each.pk not in live]
-            if not orphans:
-                return [_endpoint(each) for each in found]
-            await self._forget(orphans)
-        raise Overtaken
+            watched = [each for each in found if each.pk in live]
+            if len(watched) == len(found):
+                break
+            await gather(*(self._forget(each) for each in found if each.pk not in live))
+        return [_endpoint(each) for each in watched]
 
-    async def _forget(self, orphans: Sequence[Record]) -> None:
-        """Have endpoints be watched no more whose application was removed: nothing comes of them again."""
-        for each in orphans:
-            await self._records.patch(each.pk, each.id, {"/marks": {}}, when=_LIVE)
+    async def _forget(self, orphan: Record) -> None:
+        """Have an endpoint be watched no more whose application was removed: nothing comes of it again."""
+        await self._records.patch(orphan.pk, orphan.id, {"/marks": {}}, when=_LIVE)
 
     async def _count(self, condition: str) -> int:
         return sum([row async for row in self._records.select("VALUE COUNT(1)", condition, {})])
