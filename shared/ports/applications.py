@@ -35,6 +35,7 @@ class Applications(Protocol):
 
         Raises:
             UidTaken: A live application of the organization has its uid.
+            Invalid: It is larger than the store keeps.
         """
         ...
 
@@ -67,6 +68,7 @@ class Applications(Protocol):
         Raises:
             Unknown: There is none in this organization, or it was removed.
             UidTaken: Another live application of the organization has its new uid.
+            Invalid: It is larger than the store keeps.
         """
         ...
 

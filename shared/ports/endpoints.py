@@ -47,6 +47,7 @@ class Endpoints(Protocol):
 
         Raises:
             UidTaken: A live endpoint of the application has its uid.
+            Invalid: It is larger than the store keeps.
         """
         ...
 
@@ -83,6 +84,7 @@ class Endpoints(Protocol):
         Raises:
             Unknown: There is none in this application, or it was removed.
             UidTaken: Another live endpoint of the application has its new uid.
+            Invalid: It is larger than the store keeps.
         """
         ...
 

@@ -35,6 +35,7 @@ class EventTypes(Protocol):
 
         Raises:
             EventTypeTaken: A live one has this name.
+            Invalid: It is larger than the store keeps.
         """
         ...
 
@@ -72,6 +73,7 @@ class EventTypes(Protocol):
 
         Raises:
             Unknown: There is none of this name.
+            Invalid: It is larger than the store keeps.
         """
         ...
 

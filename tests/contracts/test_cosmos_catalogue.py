@@ -1,6 +1,7 @@
 """What the catalogue on Cosmos DB does besides what its ports promise: processes, partitions, and costs."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -10,11 +11,11 @@ import pytest
 from shared.adapters.cosmos.applications import CosmosApplications
 from shared.adapters.cosmos.containers import CATALOGUE
 from shared.adapters.cosmos.endpoints import read_every
-from shared.adapters.cosmos.records import TRIES, Record, Records
+from shared.adapters.cosmos.records import RECORD_MAX_BYTES, TRIES, Record, Records
 from shared.adapters.cosmos.throttles import CosmosThrottles
 from shared.domain.application import Application
 from shared.domain.endpoint import Endpoint
-from shared.domain.errors import Unavailable
+from shared.domain.errors import Invalid, Unavailable
 from shared.domain.paging import Scan
 from shared.domain.throttle import Limit
 from shared.ports.applications import ApplicationFilter
@@ -192,6 +193,24 @@ async def test_a_uid_that_looks_like_an_id_is_found(process: Stores) -> None:
     await process.applications.add(application)
 
     assert await process.applications.get(ORG, "app_of_mine") == application
+
+
+@pytest.mark.parametrize("letter", ["a", "\N{SNOWMAN}"])
+async def test_what_the_service_does_not_take_is_refused_with_how_long_it_may_be(
+    process: Stores, letter: str
+) -> None:
+    """A request may be longer than a document may be."""
+    application = an_application(uid="acme")
+    await process.applications.add(application)
+    size = len(json.dumps(letter)) - 2
+
+    def noted(letters: int) -> Callable[[Application], Application]:
+        return lambda now: replace(now, metadata={"note": letter * letters})
+
+    with pytest.raises(Invalid, match="at most 1000000"):
+        await process.applications.update(ORG, "acme", noted(RECORD_MAX_BYTES // size))
+    assert await process.applications.get(ORG, "acme") == application
+    await process.applications.update(ORG, "acme", noted((RECORD_MAX_BYTES - 1000) // size))
 
 
 async def test_endpoints_that_were_removed_can_still_be_told_of(process: Stores, records: Records) -> None:

@@ -11,6 +11,7 @@ A uid is a document, too: its claim, in one partition with what has the uid, and
 transactional batch with it. So no two have one uid.
 """
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from shared.adapters.cosmos.container import Container, Operation, Refused
-from shared.domain.errors import Unavailable
+from shared.domain.errors import Invalid, Unavailable
 from shared.domain.paging import Scan
 
 TRIES = 50
@@ -30,6 +31,10 @@ each time, so so many may change one thing at the same moment."""
 
 BATCH_MOST = 100
 """Operations of a transactional batch, as the service takes them."""
+
+RECORD_MAX_BYTES = 1_000_000
+"""Of a document as the client sends it, which is ASCII alone. The service takes twice as much; but to send
+more holds up everybody else in the process."""
 
 CLAIM = "claim"
 
@@ -120,6 +125,20 @@ def _claim_id(uid: str) -> str:
     return f"uid:{uid}"
 
 
+def _sendable(record: Record) -> dict[str, Any]:
+    """A document as it is sent.
+
+    Raises:
+        Invalid: It is too large.
+    """
+    document = record.document
+    size_bytes = len(json.dumps(document, separators=(",", ":")))
+    if size_bytes > RECORD_MAX_BYTES:
+        why = f"it has {size_bytes} bytes as ASCII in JSON; write at most {RECORD_MAX_BYTES}"
+        raise Invalid(("body",), why)
+    return document
+
+
 class Records:
     """The documents of a container. What is out of reach raises `Unavailable`."""
 
@@ -183,12 +202,14 @@ class Records:
 
         Raises:
             UidHeld: Another one has the uid.
+            Invalid: It is too large.
         """
+        document = _sendable(record)
         batch: list[Operation] = []
         if over is None:
-            batch.append(("create", (record.document,)))
+            batch.append(("create", (document,)))
         else:
-            batch.append(("replace", (record.id, record.document), {"if_match_etag": over.etag}))
+            batch.append(("replace", (record.id, document), {"if_match_etag": over.etag}))
         if free is not None:
             batch.append(("delete", (_claim_id(free),)))
         if claim is not None:
