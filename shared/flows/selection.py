@@ -30,6 +30,13 @@ LOOKS = 50
 
 READS_AT_ONCE = 25
 
+NOTICED_WITHIN = timedelta(seconds=30)
+"""Longer than it takes until every process sends by what an endpoint has become."""
+
+LOST_AFTER = timedelta(hours=1)
+"""What an endpoint wanted all the time and was not tried with for so long may have come to nothing, such as
+among the dead letters. If it only waits, it is sent once all the same: what comes second sees it arrived."""
+
 PREVIEWED_MAX = 10_000
 """Messages that a preview looks through at most: somebody waits for it."""
 
@@ -75,7 +82,8 @@ class Select:
 
     What was attempted before is found by how it stands at the endpoint. What never was is the rest of all
     messages of the time, less those that the endpoint would not get now, those whose time is still to come,
-    and the pings of other endpoints; and less those so old that the attempts on them may be forgotten.
+    those that are on their way to it, the pings of other endpoints, and those so old that the attempts on
+    them may be forgotten.
 
     Attributes:
         attempts_kept: How long attempts are kept at least.
@@ -156,8 +164,12 @@ class Select:
         return untried, looked_at[-1].id if len(found) > PAGE else None
 
     def _is_missing(self, endpoint: Endpoint, message: Message) -> bool:
-        is_due = message.deliver_at is None or message.deliver_at <= self.clock.now()
-        return is_due and message.event_type != PING and wants(endpoint, message.event_type, message.channels)
+        if message.event_type == PING or not wants(endpoint, message.event_type, message.channels):
+            return False
+        now, due_at = self.clock.now(), message.deliver_at or message.created_at
+        # If the endpoint is as it was then, the message is on its way to it, or waits for a turn.
+        was_missed = due_at <= endpoint.updated_at + NOTICED_WITHIN
+        return due_at <= now and (was_missed or due_at <= now - LOST_AFTER)
 
     async def _attempted(
         self, app_id: str, wanted: BulkReplay, scan: Scan

@@ -13,9 +13,10 @@ from shared.domain.background_task import BackgroundTask, BulkReplay, Replay, Re
 from shared.domain.endpoint import Endpoint, EndpointEdit
 from shared.domain.errors import EndpointDisabled, Unknown
 from shared.domain.message import Message
-from shared.flows.selection import LOOKS, PAGE, PREVIEWED_IDS, PREVIEWED_MAX
+from shared.flows.selection import LOOKS, LOST_AFTER, PAGE, PREVIEWED_IDS, PREVIEWED_MAX
 from tests.flows.walk import Walk, answer
 
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
 
@@ -92,6 +93,28 @@ async def test_only_what_the_endpoint_would_get_now_is_missing(
     await walk.works()
     task = await replayed(walk, application, missing(walk))
     assert (walk.receiver.got, task.done) == ([us.id], 1)
+
+
+async def test_what_waits_for_its_turn_is_not_missing_until_it_may_be_lost(
+    walk: Walk, application: Application
+) -> None:
+    """And then it is sent once all the same: what is sent later sees that it has arrived."""
+    walk.clock.move(-HOUR)
+    endpoint = await walk.has_endpoint(application, uid="here", throttle_rate=1)
+    walk.clock.move(HOUR)
+    messages = [await walk.accepts(application) for _ in range(3)]
+    await walk.works()
+    assert len(walk.receiver.got) == 1
+    asked = Replay(endpoint.id, walk.clock.now() - HOUR, walk.clock.now() + HOUR)
+    assert (await walk.service.select.preview(application.id, asked)).count == 0
+
+    walk.clock.move(LOST_AFTER)
+    asked = Replay(endpoint.id, walk.clock.now() - 2 * HOUR, walk.clock.now())
+    assert (await walk.service.select.preview(application.id, asked)).count == 2
+    await walk.service.begin_task.resending(application, asked)
+    for _ in messages:
+        await walk.passes(timedelta(seconds=1))
+    assert sorted(walk.receiver.got) == sorted(message.id for message in messages)
 
 
 async def test_a_preview_looks_through_only_so_much_though_it_finds_nothing(
