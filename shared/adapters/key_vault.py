@@ -17,7 +17,7 @@ import os
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
@@ -39,7 +39,7 @@ NEWEST_FOR = timedelta(hours=1)
 """How long the newest version of the vault's key may go unseen."""
 
 PATIENCE = timedelta(seconds=10)
-"""For one question to the vault, its repetitions included."""
+"""For everything that sealing or opening a text asks of the vault, repetitions included."""
 
 KNOWN_MAX = 4096
 """Data keys kept in memory, of about 1 KB each; beyond that the oldest one is asked for again."""
@@ -69,8 +69,6 @@ _CLIENT: dict[str, object] = {
     "retry_backoff_factor": 0.2,
 }
 """In seconds. A vault that is asked too often says how long to wait, which is heeded within `PATIENCE`."""
-
-Answer = TypeVar("Answer")
 
 
 class _DataKey(NamedTuple):
@@ -153,7 +151,7 @@ class KeyVaultSecrets:
     async def _chosen(self, _: bytes) -> _DataKey:
         """A data key of the newest version: one that is known, or a new one."""
         now = self._clock.now()
-        key = await self._asked(self._keys.get_key(self._name))
+        key = await self._keys.get_key(self._name)
         version = UUID(hex=key.properties.version).bytes
         known = (data_key for header, data_key in self._known.items() if header[_VERSION] == version)
         data_key = next(known, None) or await self._made(version)
@@ -163,20 +161,20 @@ class KeyVaultSecrets:
     async def _made(self, version: bytes) -> _DataKey:
         """A new data key."""
         data_key = AESGCM.generate_key(_DATA_KEY_BITS)
-        wrapping = self._at(version).wrap_key(_WRAPPING, data_key, **_REPEATING)
-        wrapped = (await self._asked(wrapping)).encrypted_key
+        wrapped = (await self._at(version).wrap_key(_WRAPPING, data_key, **_REPEATING)).encrypted_key
         length = len(wrapped).to_bytes(_LENGTH.stop - _LENGTH.start)
         return self._keep(_FORMAT + version + length + wrapped, data_key)
 
     async def _unwrapped(self, header: bytes) -> _DataKey:
-        unwrapping = self._at(header[_VERSION]).unwrap_key(_WRAPPING, header[_WRAPPED:], **_REPEATING)
-        return self._keep(header, (await self._asked(unwrapping)).key)
+        client = self._at(header[_VERSION])
+        unwrapped = await client.unwrap_key(_WRAPPING, header[_WRAPPED:], **_REPEATING)
+        return self._keep(header, unwrapped.key)
 
     async def _once(self, what: bytes, find: Callable[[bytes], Coroutine[None, None, _DataKey]]) -> _DataKey:
         """Find a data key once for all who want it now, whoever of them gives up waiting."""
         task = self._underway.get(what)
         if task is None:
-            task = self._underway[what] = asyncio.create_task(find(what))
+            task = self._underway[what] = asyncio.create_task(self._asked(find(what)))
             task.add_done_callback(lambda done: self._forget(what, done))
         return await asyncio.shield(task)
 
@@ -199,15 +197,15 @@ class KeyVaultSecrets:
             self._by_version[version] = client
         return client
 
-    async def _asked(self, question: Awaitable[Answer]) -> Answer:
-        """What the vault answers.
+    async def _asked(self, finding: Awaitable[_DataKey]) -> _DataKey:
+        """What is found at the vault.
 
         Raises:
-            Unavailable: It does not, or not what was hoped for.
+            Unavailable: It does not answer, or not what was hoped for.
         """
         try:
             async with asyncio.timeout(self._patience.total_seconds()):
-                return await question
+                return await finding
         except TimeoutError as late:
             why = f"it has not answered within {self._patience.total_seconds():g} s"
             raise Unavailable(_PART, why) from late
