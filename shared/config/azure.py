@@ -54,16 +54,17 @@ _DATABASE_WANT = f"the name of the database, such as {DEFAULT_DATABASE}, without
 _KEY_WANT = "the URL of an RSA key, such as https://heliograph.vault.azure.net/keys/endpoint-secrets"
 _CLIENT_ID_WANT = "the client id of a managed identity, such as 00000000-0000-0000-0000-000000000000"
 
+# Compiled by those who have something to read: the embedded host starts without.
 _HOST = r"([a-zA-Z0-9.\-]+|\[[0-9a-fA-F:.]+\])(:[0-9]+)?"
-_ENDPOINT = re.compile(rf"https?://{_HOST}/?").fullmatch
+_ENDPOINT = rf"https?://{_HOST}/?"
 # An emulator of Blob Storage has its accounts in the path.
-_BLOB_ENDPOINT = re.compile(rf"https?://{_HOST}(/[a-z0-9]+)?/?").fullmatch
-_SERVICE_BUS_ENDPOINT = re.compile(rf"sb://{_HOST}/?").fullmatch
-_NAMESPACE = re.compile(r"[a-zA-Z0-9\-]+(\.[a-zA-Z0-9\-]+)+").fullmatch
-_DATABASE = re.compile(r"[^/\\#?]{1,255}").fullmatch
-_KEY = re.compile(r"https://[a-zA-Z0-9.\-]+(:[0-9]+)?/keys/[a-zA-Z0-9\-]{1,127}").fullmatch
-_KEY_WITH_VERSION = re.compile(r"(https://\S+/keys/[a-zA-Z0-9\-]+)/[0-9a-zA-Z]*").fullmatch
-_CLIENT_ID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
+_BLOB_ENDPOINT = rf"https?://{_HOST}(/[a-z0-9]+)?/?"
+_SERVICE_BUS_ENDPOINT = rf"sb://{_HOST}/?"
+_NAMESPACE = r"[a-zA-Z0-9\-]+(\.[a-zA-Z0-9\-]+)+"
+_DATABASE = r"[^/\\#?]{1,255}"
+_KEY = r"https://[a-zA-Z0-9.\-]+(:[0-9]+)?/keys/[a-zA-Z0-9\-]{1,127}"
+_KEY_WITH_VERSION = r"(https://\S+/keys/[a-zA-Z0-9\-]+)/[0-9a-zA-Z]*"
+_CLIENT_ID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,7 @@ def _service_bus(reader: Reader, why: str) -> ServiceBus:
 
 def _emulator(text: str) -> ServiceBus:
     said = parts(text)
-    if not (_SERVICE_BUS_ENDPOINT(said.get("endpoint", "")) and said.get("sharedaccesskey")):
+    if not (re.fullmatch(_SERVICE_BUS_ENDPOINT, said.get("endpoint", "")) and said.get("sharedaccesskey")):
         raise ValueError(_EMULATOR_WANT)
     namespace = urlsplit(said["endpoint"]).netloc
     if said.get("usedevelopmentemulator", "").lower() != "true":
@@ -239,9 +240,9 @@ def _is_emulator(endpoint: str) -> bool:
         return False
 
 
-def _fitting(fits: Callable[[str], object], want: str) -> Callable[[str], str]:
+def _fitting(pattern: str, want: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
-        if not fits(text):
+        if not re.fullmatch(pattern, text):
             raise ValueError(want)
         return text
 
@@ -249,8 +250,8 @@ def _fitting(fits: Callable[[str], object], want: str) -> Callable[[str], str]:
 
 
 def _key(text: str) -> str:
-    if _KEY(text):
+    if re.fullmatch(_KEY, text):
         return text
-    if versioned := _KEY_WITH_VERSION(text):
+    if versioned := re.fullmatch(_KEY_WITH_VERSION, text):
         raise ValueError(f"{versioned[1]}, without a version: so that a rotated key is used from then on")
     raise ValueError(_KEY_WANT)
