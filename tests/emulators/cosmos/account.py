@@ -12,13 +12,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tests.emulators.cosmos.clock import Clock
-from tests.emulators.cosmos.file import File
+from tests.emulators.cosmos.file import PLACES, File
 from tests.emulators.cosmos.keys import Key, KeyPaths, Range, divided
 from tests.emulators.cosmos.refusals import Refused, bad, missing, unknown
 from tests.emulators.cosmos.sql.indexes import IndexingPolicy
 
 CONFLICT = 409
 MAX_ID_BYTES = 1023
+CONTAINERS = 1 << 31
+"""How many containers there are rids for; the bit above says in a rid that it is a container's."""
 NEVER_EXPIRES = -1
 KNOWN_SETTINGS = {
     *("id", "partitionKey", "indexingPolicy", "defaultTtl", "uniqueKeyPolicy", "conflictResolutionPolicy"),
@@ -81,6 +83,7 @@ class Container:
     """A container.
 
     Attributes:
+        first: Where the numbers of its documents begin in the file.
         number: Counts its changes; rids, etags and session tokens are made of it.
         ring: The logical partitions in the order of their places on the ring.
     """
@@ -97,6 +100,7 @@ class Container:
     def __post_init__(self) -> None:
         self.define(self.definition)
         self._rid_start = _rid_bytes(self.rid)
+        self.first = int.from_bytes(self._rid_start[4:]) % CONTAINERS * PLACES
 
     def define(self, definition: dict[str, Any]) -> None:
         """Take another definition."""
@@ -226,7 +230,7 @@ class Account:
         name = checked_id(definition)
         if name in database.containers:
             raise Refused(CONFLICT, f"The container {name} already exists")
-        rid = _rid(_rid_bytes(database.rid) + (self.file.next_made() | 1 << 31).to_bytes(4, "big"))
+        rid = _rid(_rid_bytes(database.rid) + (self.file.next_made() | CONTAINERS).to_bytes(4, "big"))
         whole = _whole(definition) | self._system(f"dbs/{database.rid}/colls/{rid}/", rid)
         container = Container(database.id, database.rid, rid, whole, divided(self._ranges))
         database.containers[name] = container
@@ -251,20 +255,20 @@ class Account:
     def drop_container(self, database: Database, container: Container) -> None:
         """Remove a container with everything in it."""
         del database.containers[container.id]
-        self.file.drop_container(container.rid)
+        self.file.drop_container(container.rid, container.first)
 
     def forget(self, container: Container, gone: Iterable[tuple[Partition, Document]]) -> None:
         """Remove documents whose time is over, as somebody has noticed."""
         for partition, document in gone:
             del partition.documents[document.id]
-            self.file.drop_document(container.rid, partition.key.text, document.id)
+            self.file.drop_document(container.first, document.place)
 
     def _system(self, link: str, rid: str) -> dict[str, Any]:
         now = int(self.clock.seconds())
         return {"_rid": rid, "_self": link, "_etag": f'"{rid}-{now:x}"', "_ts": now}
 
     def _load(self) -> None:
-        by_rid: dict[str, Container] = {}
+        by_first: dict[int, Container] = {}
         for rid, body in self.file.databases():
             definition = msgspec.json.decode(body)
             self.databases[definition["id"]] = Database(definition["id"], rid, definition)
@@ -273,9 +277,9 @@ class Account:
             owner = owners[database_rid]
             definition = msgspec.json.decode(body)
             container = Container(owner.id, owner.rid, rid, definition, divided(ranges), number)
-            owner.containers[container.id] = by_rid[rid] = container
-        for rid, key, stored in self.file.documents():
-            by_rid[rid].partition(key).documents[stored[0]] = Document(*stored)
+            owner.containers[container.id] = by_first[container.first] = container
+        for first, key, stored in self.file.documents():
+            by_first[first].partition(key).documents[stored[0]] = Document(*stored)
 
 
 def checked_id(content: Mapping[str, object]) -> str:

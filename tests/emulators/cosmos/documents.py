@@ -181,13 +181,13 @@ class Unit:
 
     def commit(self, file: File) -> None:
         """Have the file keep what was done."""
-        container, key = self._container, self._key.text
-        for name, _ in self._before:
+        container = self._container
+        for name, before in self._before:
             document = self._partition.documents.get(name)
-            if document is None:
-                file.drop_document(container.rid, key, name)
-            else:
-                file.put_document(container.rid, key, document)
+            if before is not None and (document is None or document.place != before.place):
+                file.drop_document(container.first, before.place)
+            if document is not None:
+                file.put_document(container.first, self._key.text, document)
         if self._before:
             file.put_number(container.rid, container.number)
 

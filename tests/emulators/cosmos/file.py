@@ -19,10 +19,13 @@ CREATE TABLE IF NOT EXISTS containers (
     rid TEXT PRIMARY KEY, database TEXT, body BLOB, ranges INTEGER, number INTEGER
 );
 CREATE TABLE IF NOT EXISTS documents (
-    container TEXT, key TEXT, id TEXT, place INTEGER, expires REAL, body BLOB,
-    PRIMARY KEY (container, key, id)
-) WITHOUT ROWID;
+    number INTEGER PRIMARY KEY, key TEXT, id TEXT, expires REAL, body BLOB
+);
 """
+
+PLACES = 1 << 32
+"""How many documents a container has numbers for: a document's number is its container's and its place.
+New ones come at the end of the table, which makes writing them cheap."""
 
 Stored = tuple[str, str, int, str, float | None, bytes]
 """The fields of a document in their order."""
@@ -72,27 +75,22 @@ class File:
             *(rid, database, body, ranges),
         )
 
-    def drop_container(self, rid: str) -> None:
-        """Forget a container and its documents."""
+    def drop_container(self, rid: str, first: int) -> None:
+        """Forget a container and its documents, whose numbers begin with `first`."""
         self._add("DELETE FROM containers WHERE rid = ?", rid)
-        self._add("DELETE FROM documents WHERE container = ?", rid)
+        self._add("DELETE FROM documents WHERE number BETWEEN ? AND ?", first, first + PLACES - 1)
 
-    def put_document(self, container: str, key: str, stored: Stored) -> None:
-        """Keep a document."""
+    def put_document(self, first: int, key: str, stored: Stored) -> None:
+        """Keep a document of the container whose numbers begin with `first`."""
         name, _, place, _, expires, body = stored
         self._add(
-            "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?)",
-            container,
-            key,
-            name,
-            place,
-            expires,
-            body,
+            "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)",
+            *(first + place, key, name, expires, body),
         )
 
-    def drop_document(self, container: str, key: str, name: str) -> None:
+    def drop_document(self, first: int, place: int) -> None:
         """Forget a document."""
-        self._add("DELETE FROM documents WHERE container = ? AND key = ? AND id = ?", container, key, name)
+        self._add("DELETE FROM documents WHERE number = ?", first + place)
 
     def put_number(self, container: str, number: int) -> None:
         """Keep how many changes a container has seen."""
@@ -120,17 +118,15 @@ class File:
         """Rid, database's rid, definition, number of ranges and number of changes of each container."""
         return iter(self._rows("SELECT rid, database, body, ranges, number FROM containers"))
 
-    def documents(self) -> Iterator[tuple[str, Key, Stored]]:
-        """Container's rid, key and fields of each document, in the order in which they came."""
+    def documents(self) -> Iterator[tuple[int, Key, Stored]]:
+        """First number of its container, key and fields of each document, in the order in which they came."""
         decoder = msgspec.json.Decoder(_System)
-        rows = self._rows("SELECT container, key, id, place, expires, body FROM documents ORDER BY place")
-        for container, key, name, place, expires, body in rows:
+        rows = self._rows("SELECT number, key, id, expires, body FROM documents ORDER BY number")
+        for number, key, name, expires, body in rows:
             system = decoder.decode(body)
-            yield (
-                container,
-                key_of_header(key.encode()),
-                (name, system.rid, place, system.etag, expires, body),
-            )
+            place = number % PLACES
+            stored = (name, system.rid, place, system.etag, expires, body)
+            yield number - place, key_of_header(key.encode()), stored
 
     def close(self) -> None:
         """Write what has not been written, and close."""

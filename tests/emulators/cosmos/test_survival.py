@@ -120,6 +120,13 @@ async def test_an_emulator_that_is_closed_leaves_everything_in_its_file(tmp_path
         await database.create_container("gone", PartitionKey("/pk"))
         await database.get_container_client("gone").create_item({"id": "x", "pk": "x"})
         await database.delete_container("gone")
+        for n in range(2):
+            await messages(first).create_item({"id": "again", "a": 1, "b": 1, "n": n})
+            await messages(first).delete_item("again", [1, 1])
+        await messages(first).create_item({"id": "over", "a": 1, "b": 1, "ttl": 1})
+        emulator.clock.move(timedelta(seconds=2))
+        await messages(first).create_item({"id": "over", "a": 1, "b": 1})
+        await messages(first).delete_item("over", [1, 1])
 
     async with (
         CosmosEmulator(file, ranges=2) as emulator,
@@ -129,5 +136,6 @@ async def test_an_emulator_that_is_closed_leaves_everything_in_its_file(tmp_path
         assert names == ["messages"]
         assert len([one async for one in messages(second).read_feed_ranges()]) == 4
         assert (await messages(second).read_item("one", [1.5, None]))["id"] == "one"
+        assert [one["id"] async for one in messages(second).read_all_items()] == ["one"]
         emulator.clock.move(timedelta(seconds=6))
         assert [one async for one in messages(second).read_all_items()] == []
