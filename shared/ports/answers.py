@@ -51,5 +51,5 @@ class Answers(Protocol):
         ...
 
     async def forget(self, *, before: datetime, limit: int) -> Removed:
-        """Remove up to `limit` answers and locks that expired before an instant."""
+        """Remove up to `limit` answers and locks that expired before an instant, if none goes by itself."""
         ...

@@ -33,7 +33,8 @@ class Attempts(Protocol):
     """The attempts on all messages. Whoever asks says whose application it is: stores are divided by that.
 
     Every method is atomic, and a write is visible to the next read. An adapter that is out of reach raises
-    `Unavailable` and has changed nothing. `tests/contracts/test_attempts.py` holds every adapter to it.
+    `Unavailable`; then all is changed or nothing.
+    `tests/contracts/test_attempts.py` holds every adapter to it.
     """
 
     async def get(self, app_id: str, message_id: str, attempt_id: str) -> Attempt:
@@ -95,7 +96,9 @@ class Attempts(Protocol):
 
         The newest attempt on such a message was made before that instant, wherever it was made, and no retry
         was to follow then or later. The oldest go first; as long as one is left at an endpoint, the message
-        stands there as before.
+        stands there as before. Where attempts go by themselves, there is nothing to remove: each goes when it
+        has been over for as long as it was to be kept, and the one by which the message stands at an endpoint
+        last of those there, but no later for one at another endpoint.
 
         Args:
             before: The instant.

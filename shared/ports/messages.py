@@ -31,8 +31,9 @@ class Messages(Protocol):
     """The messages of all applications.
 
     A payload that has expired is read as None, whether it has been erased already or not.
-    Every method is atomic, and a write is visible to the next read. An adapter that is out of reach raises
-    `Unavailable` and has changed nothing. `tests/contracts/test_messages.py` holds every adapter to it.
+    What a method does to one message is atomic, and a write is visible to the next read. An adapter that is
+    out of reach raises `Unavailable`; then of each message all is changed or nothing, and to call again goes
+    on. `tests/contracts/test_messages.py` holds every adapter to it.
     """
 
     async def get(self, app_id: str, key: str) -> Message:
@@ -60,7 +61,8 @@ class Messages(Protocol):
     async def erase_payload(self, app_id: str, key: str) -> None:
         """Erase the payload of one, by id or eventId, unless that was done already, and its content type.
 
-        It is not handed over with queued work from then on, but for what a consumer has already.
+        It is not handed over with work that waits for its time, and from then on with no other but what is
+        queued already: that it travels in, where the queue is not the store's own.
 
         Raises:
             Unknown: There is none in this application.
@@ -76,5 +78,5 @@ class Messages(Protocol):
         ...
 
     async def erase_payloads(self, *, expired_at: datetime, limit: int) -> Removed:
-        """Erase up to `limit` payloads that had expired by an instant."""
+        """Erase up to `limit` payloads that had expired by an instant, and do not go by themselves."""
         ...

@@ -90,10 +90,10 @@ class Outbox(Protocol):
     async def requeue(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
         """Queue again what was recorded and, after a failure or a crash, perhaps not queued; say what.
 
-        Up to `limit` pieces of work that should have been under way before an instant, oldest first: messages
-        without attempt, with `repeat` set, and failed attempts whose retry is overdue. A message that waits
-        for its time is not meant, nor is one whose attempts were removed. What has been queued again is left
-        alone until there is reason to think that it was lost once more. An adapter that writes both halves in
-        one transaction has none.
+        Up to `limit` pieces of work that should have been under way before an instant: messages without
+        attempt, with `repeat` set, and failed attempts whose retry is overdue. A message that waits for its
+        time is not meant, nor is one whose attempts were removed. What has been queued again is left alone
+        until there is reason to think that it was lost once more. An adapter that writes both halves in one
+        transaction has none.
         """
         ...

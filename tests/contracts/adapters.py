@@ -7,17 +7,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from shared.adapters.cosmos.account import BOUND
+from shared.adapters.cosmos.answers import CosmosAnswers
 from shared.adapters.cosmos.applications import CosmosApplications
+from shared.adapters.cosmos.attempts import CosmosAttempts
 from shared.adapters.cosmos.background_tasks import CosmosBackgroundTasks
-from shared.adapters.cosmos.containers import CATALOGUE
-from shared.adapters.cosmos.endpoints import CosmosEndpoints
+from shared.adapters.cosmos.containers import ANSWERS, CATALOGUE, MESSAGES
+from shared.adapters.cosmos.destinations import CosmosDestinations
+from shared.adapters.cosmos.endpoints import CosmosEndpoints, read_every
 from shared.adapters.cosmos.event_types import CosmosEventTypes
+from shared.adapters.cosmos.messages import CosmosMessages
 from shared.adapters.cosmos.organizations import CosmosOrganizations
+from shared.adapters.cosmos.outbox import CosmosOutbox
 from shared.adapters.cosmos.records import Records
 from shared.adapters.cosmos.throttles import CosmosThrottles
 from shared.adapters.key_vault import KeyVaultSecrets
@@ -49,6 +55,9 @@ from tests.clock import MovedClock
 from tests.contracts.cosmos import Deployment
 from tests.dice import LoadedDice
 from tests.key_vault import KeyVault, Token
+
+ATTEMPTS_KEPT = timedelta(days=90)
+"""After the last one on their message, as an adapter is told whose attempts go by themselves."""
 
 
 @dataclass(frozen=True)
@@ -128,10 +137,13 @@ async def cosmos(folder: Path, clock: MovedClock) -> Stores:
 
 def on_cosmos(deployment: Deployment, others: Stores, bound: timedelta = BOUND) -> Stores:
     """What one process has of a deployment, and the rest from `others`."""
-    account = deployment.account(bound)
-    records = Records(account.container(CATALOGUE))
+    account, clock = deployment.account(bound), others.clock
+    records, container = Records(account.container(CATALOGUE)), account.container(MESSAGES)
+    messages = CosmosMessages(container, deployment.bodies, clock)
+    outbox = CosmosOutbox(container, deployment.bodies, others.queue, clock, attempts_kept=ATTEMPTS_KEPT)
 
     async def close() -> None:
+        await outbox.close()
         await account.close()
         await others.close()
 
@@ -144,6 +156,11 @@ def on_cosmos(deployment: Deployment, others: Stores, bound: timedelta = BOUND) 
         applications=CosmosApplications(records),
         event_types=CosmosEventTypes(records),
         endpoints=CosmosEndpoints(records),
+        messages=messages,
+        attempts=CosmosAttempts(container),
+        destinations=CosmosDestinations(container, messages, partial(read_every, records)),
+        answers=CosmosAnswers(account.container(ANSWERS), deployment.bodies, clock),
+        outbox=outbox,
         background_tasks=CosmosBackgroundTasks(records, others.queue.send),
         throttles=CosmosThrottles(records),
         close=close,
@@ -156,7 +173,19 @@ Open = Callable[[Path, MovedClock], Awaitable[Stores]]
 STORES = [pytest.param(sqlite, id="sqlite")]
 STORES_ON_AZURE = [pytest.param(cosmos, id="cosmos")]
 ON_AZURE = frozenset(
-    {"applications", "background_tasks", "endpoints", "event_types", "organizations", "throttles"}
+    {
+        "answers",
+        "applications",
+        "attempts",
+        "background_tasks",
+        "destinations",
+        "endpoints",
+        "event_types",
+        "messages",
+        "organizations",
+        "outbox",
+        "throttles",
+    }
 )
 """The ports that have an adapter for Azure: their suites run on it, too."""
 

@@ -10,6 +10,7 @@ from azure.cosmos.aio import CosmosClient
 
 from shared.adapters.cosmos.account import BOUND, Account
 from shared.adapters.cosmos.containers import CONTAINERS, PER_DOCUMENT
+from tests.bodies import BodiesInMemory
 from tests.clock import MovedClock
 from tests.emulators.cosmos import CosmosEmulator
 
@@ -22,9 +23,11 @@ class Deployment:
 
     Attributes:
         emulator: Ours, which can be told to fail and whose time is the tests' clock.
+        bodies: The large ones of all processes.
     """
 
     def __init__(self, clock: MovedClock) -> None:
+        self.bodies = BodiesInMemory()
         self.emulator = CosmosEmulator(now=clock.now)
         self._database = f"test-{uuid4()}"
         self._stack = AsyncExitStack()

@@ -12,7 +12,7 @@ from shared.domain.paging import Scan
 from shared.ports.attempts import AttemptFilter
 from shared.ports.destinations import AttemptedMessageFilter
 from tests.clock import NOON
-from tests.contracts.adapters import Stores
+from tests.contracts.adapters import ATTEMPTS_KEPT, Stores
 from tests.contracts.removal import all_gone
 from tests.contracts.scans import EVERYTHING, expected, on_one_store, scans
 from tests.makers import (
@@ -260,71 +260,59 @@ async def test_a_response_can_be_erased_and_the_attempt_stays(stores: Stores) ->
 
 
 DAY = timedelta(days=1)
+ROUNDING = timedelta(seconds=2)
+"""As late may go what goes by itself."""
 LABELLED = {"channels": frozenset({"eu"}), "tags": frozenset({"vip"})}
 
 
-async def forgotten(stores: Stores, before: datetime, limit: int = 2) -> int:
-    """Forget until nothing is left, and say how many attempts that were."""
-    return await all_gone(
-        lambda after: stores.attempts.forget(before=before, after=after, limit=limit), limit=limit
-    )
+async def passes(stores: Stores, at: datetime) -> None:
+    """Let it be the instant, and retention run then."""
+    stores.clock.move(at - stores.clock.now())
+    before = at - ATTEMPTS_KEPT
+    await all_gone(lambda after: stores.attempts.forget(before=before, after=after, limit=2), limit=2)
 
 
-async def test_attempts_are_forgotten_once_the_newest_on_their_message_is_old(stores: Stores) -> None:
-    """Wherever that was, and by hand too: till then all that was tried is known."""
-    elsewhere = an_attempt(MESSAGE, OTHER_ENDPOINT, timestamp=NOON + DAY)
-    by_hand = an_attempt(MESSAGE, ENDPOINT, number=0, trigger=Trigger.MANUAL, timestamp=NOON + 2 * DAY)
-    later = an_attempt(a_message(ACME, created_at=NOON + DAY), ENDPOINT, timestamp=NOON + 3 * DAY)
-    for attempt in (an_attempt(MESSAGE, ENDPOINT), elsewhere, by_hand, later):
-        await stores.outbox.record(attempt, None, beside_others=attempt is by_hand)
+async def test_attempts_are_kept_for_a_while_after_all_was_over(stores: Stores) -> None:
+    """By hand too, and from when the retry that was to follow was due: it may have come to nothing."""
+    over = an_attempt(MESSAGE, ENDPOINT, channels=frozenset({"eu"}))
+    pending = a_failed_attempt(a_message(ACME), ENDPOINT, next_attempt_at=NOON + 9 * DAY)
+    await recorded(stores, over, pending)
+    last = an_attempt(MESSAGE, ENDPOINT, number=0, trigger=Trigger.MANUAL, timestamp=NOON + DAY)
+    stores.clock.move(DAY)
+    await stores.outbox.record(last, None, beside_others=True)
 
-    assert await forgotten(stores, NOON + 2 * DAY) == 0
-    assert await forgotten(stores, NOON + 2 * DAY + SECOND) == 3
-    assert await forgotten(stores, NOON + 2 * DAY + SECOND) == 0
+    async def shown(only: AttemptFilter = ANY) -> set[str]:
+        found = await stores.attempts.of_endpoint(ACME.id, ENDPOINT.id, EVERYTHING, only)
+        return {attempt.id for attempt in found}
 
-    assert await stores.attempts.of_message(ACME.id, MESSAGE.id, EVERYTHING, ANY) == []
-    assert await stores.attempts.of_endpoint(ACME.id, ENDPOINT.id, EVERYTHING, ANY) == [later]
+    await passes(stores, NOON + DAY + ATTEMPTS_KEPT)
+    assert await shown() >= {last.id, pending.id}
+    await passes(stores, NOON + DAY + ATTEMPTS_KEPT + ROUNDING)
+    assert (await shown(), await shown(AttemptFilter(channel="eu"))) == ({pending.id}, set())
     with pytest.raises(Unknown):
-        await stores.attempts.get(ACME.id, MESSAGE.id, by_hand.id)
+        await stores.attempts.get(ACME.id, MESSAGE.id, last.id)
+    await passes(stores, NOON + 9 * DAY + ATTEMPTS_KEPT)
+    assert await shown() == {pending.id}
+    await passes(stores, NOON + 9 * DAY + ATTEMPTS_KEPT + ROUNDING)
+    assert await shown() == set()
 
 
-async def test_attempts_are_kept_while_a_retry_follows_and_as_long_after_it_was_due(stores: Stores) -> None:
-    """It may have come to nothing among the dead letters."""
-    await recorded(stores, a_failed_attempt(MESSAGE, ENDPOINT, next_attempt_at=NOON + 9 * DAY))
-    assert await forgotten(stores, NOON + 9 * DAY) == 0
-    assert await forgotten(stores, NOON + 9 * DAY + SECOND) == 1
-
-
-async def test_what_is_kept_is_no_hindrance_to_what_is_forgotten_after_it(stores: Stores) -> None:
-    for day in range(6):
-        retried = a_message(ACME, created_at=NOON + day * DAY)
-        await recorded(stores, a_failed_attempt(retried, ENDPOINT, next_attempt_at=NOON + 99 * DAY))
-        over = a_message(ACME, created_at=NOON + day * DAY)
-        await recorded(stores, *(an_attempt(over, ENDPOINT, number=number) for number in range(5)))
-    assert await forgotten(stores, NOON + 9 * DAY) == 30
-    assert len(await stores.attempts.of_endpoint(ACME.id, ENDPOINT.id, EVERYTHING, ANY)) == 6
-
-
-async def test_a_message_is_in_no_list_of_an_endpoint_once_its_attempts_are_forgotten(stores: Stores) -> None:
+async def test_a_message_is_in_lists_of_an_endpoint_till_its_attempts_there_are_gone(stores: Stores) -> None:
     """As long as the last one is left, it stands there as before."""
     message = a_message(ACME, **LABELLED)
     await stores.outbox.accept(message, a_dispatch(message), None)
     await stores.outbox.record(an_attempt(message, ENDPOINT), None)
-    failed = a_failed_attempt(message, ENDPOINT, number=0, trigger=Trigger.MANUAL, timestamp=NOON + SECOND)
+    stores.clock.move(DAY)
+    failed = a_failed_attempt(message, ENDPOINT, number=0, trigger=Trigger.MANUAL, timestamp=NOON + DAY)
     await stores.outbox.record(structs.replace(failed, next_attempt_at=None), None, beside_others=True)
 
-    async def shown(only: AttemptedMessageFilter) -> list[Status]:
-        rows = await stores.destinations.messages_at(ACME.id, ENDPOINT.id, EVERYTHING, only)
-        return [row.status for row in rows]
-
-    lists = [AttemptedMessageFilter(status=Status.SUCCESS), AttemptedMessageFilter(Status.SUCCESS, "eu")]
-    for left in (1, 0):
-        await stores.attempts.forget(before=NOON + DAY, after="", limit=1)
-        assert [await shown(only) for only in lists] == [[Status.SUCCESS] * left] * 2
-        for only in (ANY, AttemptFilter(channel="eu"), AttemptFilter(tag="vip", channel="eu")):
-            assert len(await stores.attempts.of_endpoint(ACME.id, ENDPOINT.id, EVERYTHING, only)) == left
+    for at, left in ((NOON + ATTEMPTS_KEPT + ROUNDING, 1), (NOON + DAY + ATTEMPTS_KEPT + ROUNDING, 0)):
+        await passes(stores, at)
+        for only in (AttemptedMessageFilter(Status.SUCCESS), AttemptedMessageFilter(Status.SUCCESS, "eu")):
+            rows = await stores.destinations.messages_at(ACME.id, ENDPOINT.id, EVERYTHING, only)
+            assert [row.message.id for row in rows] == [message.id] * left
     assert await stores.destinations.of_message(ACME.id, message.id, EVERYTHING) == []
-    assert await stores.messages.get(ACME.id, message.id) == message
+    assert (await stores.messages.get(ACME.id, message.id)).id == message.id
 
 
 async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
@@ -338,5 +326,3 @@ async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
         await stores.attempts.erase_response(ACME.id, MESSAGE.id, "atmpt_1")
     with pytest.raises(Unavailable):
         await stores.attempts.count(ACME.id, ENDPOINT.id, first="", last="z")
-    with pytest.raises(Unavailable):
-        await stores.attempts.forget(before=NOON, after="", limit=1)

@@ -242,7 +242,7 @@ async def test_messages_are_counted_once_at_each_endpoint_where_they_were_attemp
             an_attempt(message, here, number=2, timestamp=NOON + timedelta(minutes=1)), None
         )
     await stores.outbox.record(an_attempt(messages[0], gone), None)
-    await stores.outbox.record(an_attempt(messages[0], elsewhere), None)
+    await stores.outbox.record(an_attempt(a_message(app_id=elsewhere.app_id), elsewhere), None)
 
     assert await stores.destinations.count(ACME.id, EVERYTHING) == 4
     first, _, last = (message.id for message in messages)

@@ -10,7 +10,7 @@ writes nothing that would not be the same when it is written twice.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -138,7 +138,7 @@ class Container:
 
     async def query(
         self, sql: str, given: Mapping[str, object], *, pk: str | None = None, page: int | None = None
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """Read what a query selects, page by page as it is taken.
 
         Args:

@@ -76,8 +76,8 @@ MESSAGES = Shape(
         "/standing/?",
         # What every list is filtered by.
         "/event_type/?",
-        "/channels/[]/?",
-        "/tags/[]/?",
+        "/channels/*",
+        "/tags/*",
         # What may not have been queued.
         "/due/?",
     ),

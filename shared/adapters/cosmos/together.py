@@ -1,0 +1,98 @@
+"""Writes on one partition that come at the same time, as one batch: five answers cost one operation.
+
+The first that comes waits for nobody but those who come in the same turn of the event loop; who comes while
+it is on its way goes with the next. If one of a batch is refused, the service does none of it: then each is
+written by itself, so that none is refused for another.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.adapters.cosmos.container import Container, Operation, Refused
+from shared.adapters.cosmos.records import BATCH_MOST
+
+BATCH_BYTES = 1_000_000
+"""The service takes 2 MB, and what we know of our own sizes is a guess."""
+
+
+@dataclass
+class _Write:
+    operations: Sequence[Operation]
+    size_bytes: int
+    done: asyncio.Future[None]
+
+
+class Together:
+    """See the module."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self._waiting: dict[str, list[_Write]] = defaultdict(list)
+        self._lanes: set[asyncio.Task[None]] = set()
+
+    async def write(self, pk: str, operations: Sequence[Operation], size_bytes: int) -> None:
+        """Do several operations on one partition, all or none.
+
+        Args:
+            pk: The partition.
+            operations: As of a batch.
+            size_bytes: How much they may be.
+
+        Raises:
+            Refused: One of them was refused, and none was done.
+            Unavailable: The store is out of reach.
+        """
+        loop = asyncio.get_running_loop()
+        write = _Write(operations, size_bytes, loop.create_future())
+        is_open = pk in self._waiting
+        self._waiting[pk].append(write)
+        if not is_open:
+            lane = loop.create_task(self._drain(pk))
+            self._lanes.add(lane)
+            lane.add_done_callback(self._lanes.discard)
+        await write.done
+
+    async def _drain(self, pk: str) -> None:
+        """Write what waits for a partition until nothing does."""
+        while waiting := self._waiting[pk]:
+            some = waiting[: _fitting(waiting)]
+            del waiting[: len(some)]
+            await self._write(pk, some)
+        del self._waiting[pk]
+
+    async def _write(self, pk: str, some: Sequence[_Write]) -> None:
+        try:
+            await self._container.batch(pk, [one for write in some for one in write.operations])
+        except Refused as refused:
+            if len(some) == 1:
+                _end(some[0], refused)
+            else:
+                await asyncio.gather(*(self._write(pk, [write]) for write in some))
+        except Exception as wrong:  # noqa: BLE001 - whoever waits hears of it
+            for write in some:
+                _end(write, wrong)
+        else:
+            for write in some:
+                _end(write, None)
+
+
+def _fitting(waiting: Sequence[_Write]) -> int:
+    """How many of the first fit into one batch; one in any case."""
+    operations = size_bytes = 0
+    for count, write in enumerate(waiting):
+        operations += len(write.operations)
+        size_bytes += write.size_bytes
+        if count and (operations > BATCH_MOST or size_bytes > BATCH_BYTES):
+            return count
+    return len(waiting)
+
+
+def _end(write: _Write, wrong: Exception | None) -> None:
+    if write.done.done():
+        return  # whoever waited has gone away
+    if wrong is None:
+        write.done.set_result(None)
+    else:
+        write.done.set_exception(wrong)
