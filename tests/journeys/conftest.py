@@ -1,12 +1,12 @@
 """What most journeys start with: the service as people run it, the SDK pointed at it, and a receiver."""
 
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 import pytest
 from svix.api import ApplicationIn, EndpointIn, EndpointOut, SvixAsync
 
-from tests.journeys.running import Running
+from tests.journeys.running import JWT_SECRET, Running
 from tests.receivers import Receiver
 
 
@@ -16,10 +16,29 @@ def settings() -> Mapping[str, str]:
     return {}
 
 
+@pytest.fixture(scope="module")
+def started() -> Iterator[list[Running]]:
+    """What the tests of a file have started."""
+    services = list[Running]()
+    yield services
+    for service in services:
+        if service.is_running:
+            assert asyncio.run(service.stopped()) == 0
+
+
 @pytest.fixture
-async def service(tmp_path: Path, settings: Mapping[str, str]) -> AsyncIterator[Running]:
-    async with Running(tmp_path, **settings) as running:
-        yield running
+async def service(
+    started: list[Running], settings: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
+    """The tests of a file share it until one of them has killed it; each has an organization of its own."""
+    if not started or not started[-1].is_running:
+        new = Running(tmp_path_factory.mktemp("service"), jwt_secret=JWT_SECRET, **settings)
+        await new.starts()
+        started.append(new)
+    service = started[-1]
+    service.knows_nobody()
+    yield service
+    await service.closes_clients()
 
 
 @pytest.fixture

@@ -8,20 +8,27 @@ await service.starts()
 
 import asyncio
 import os
+import secrets
 import signal
+import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Self, TypeVar
 
+import aiohttp
+import jwt
 from svix.api import SvixAsync, SvixOptions
 
+from infra.local.cli import DEFAULT_ORGANIZATION
 from tests.ports import free_port
 
 PATIENCE = timedelta(seconds=30)
 """How long a start or a stop may take before the test is called failed; a start takes about a second."""
+
+JWT_SECRET = "a secret of 32 bytes or more, which the tests know"
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,7 +50,9 @@ class Running:
             "allow_subnets": "127.0.0.1/32",
             **settings,
         }
-        self._process: asyncio.subprocess.Process | None = None
+        self.organization = DEFAULT_ORGANIZATION
+        """Whose the token is."""
+        self._process: subprocess.Popen[str] | None = None
         self._token = ""
         self._clients: list[SvixAsync] = []
 
@@ -52,10 +61,14 @@ class Running:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for client in self._clients:
-            await client._httpx_client.aclose()  # the SDK has no way to close it
-        if self._process is not None:
+        await self.closes_clients()
+        if self.is_running:
             assert await self.stopped() == 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and neither stopped nor killed since then."""
+        return self._process is not None
 
     @property
     def url(self) -> str:
@@ -64,7 +77,7 @@ class Running:
 
     @property
     def token(self) -> str:
-        """The organization token that it has printed."""
+        """The token that it has printed, or that of the organization of `knows_nobody`."""
         return self._token
 
     @property
@@ -86,15 +99,32 @@ class Running:
 
     async def starts(self) -> None:
         """Start it, and return when it takes requests."""
-        with (self.folder / "log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "infra.local", "serve",
-                cwd=ROOT, env=self.environment, stdout=asyncio.subprocess.PIPE, stderr=log,
-            )  # fmt: skip
-        self.output = []
-        async with asyncio.timeout(PATIENCE.total_seconds()):
-            await self._read_until("/endpoint")
-        self._token = next(line.split()[1] for line in self.output if line.strip().startswith("token"))
+        await asyncio.to_thread(self._start)
+        if self.organization == DEFAULT_ORGANIZATION:
+            self._token = next(line.split()[1] for line in self.output if line.strip().startswith("token"))
+
+    def knows_nobody(self) -> None:
+        """From now on the token is that of a new organization, which has nothing yet."""
+        self.organization = f"org_{secrets.token_hex(8)}"
+        self._token = jwt.encode({"sub": self.organization}, self._settings["jwt_secret"], "HS256")
+
+    async def closes_clients(self) -> None:
+        """Close the connections of every SDK that was made here."""
+        while self._clients:
+            await self._clients.pop()._httpx_client.aclose()  # the SDK has no way to close it
+
+    async def posts(self, app: str, count: int) -> set[str]:
+        """Post so many messages, as fast as they are answered, and say which; no SDK is in the way."""
+        message = {"eventType": "order.paid", "payload": {}}
+        headers = {"Authorization": f"Bearer {self.token}"}
+
+        async def post() -> str:
+            async with session.post(f"{self.url}/api/v1/app/{app}/msg", json=message) as answer:
+                sent: str = (await answer.json())["id"]
+                return sent
+
+        async with aiohttp.ClientSession(headers=headers) as session:
+            return set(await asyncio.gather(*(post() for _ in range(count))))
 
     async def stopped(self) -> int:
         """Ask it to stop (SIGTERM), and return its exit status."""
@@ -113,23 +143,33 @@ class Running:
         printed, _ = await process.communicate()
         return printed.decode().strip()
 
-    async def _read_until(self, word: str) -> None:
+    def _start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "infra.local", "serve"],
+                cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
+        self.output = []
+        self._read_until("/endpoint")
+
+    def _read_until(self, word: str) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
+        patience = threading.Timer(PATIENCE.total_seconds(), self._process.kill)
+        patience.start()
         while not self.output or word not in self.output[-1]:
-            line = await self._process.stdout.readline()
+            line = self._process.stdout.readline()
             assert line, f"it ended before it was ready: {self.output} {self.log[-2000:]}"
-            self.output.append(line.decode().rstrip())
+            self.output.append(line.rstrip())
+        patience.cancel()
 
     async def _ends(self, how: signal.Signals) -> int:
         assert self._process is not None
         process, self._process = self._process, None
-        with suppress(ProcessLookupError):
-            process.send_signal(how)
-        async with asyncio.timeout(PATIENCE.total_seconds()):
-            await process.communicate()
-        assert process.returncode is not None
-        return process.returncode
+        process.send_signal(how)
+        await asyncio.to_thread(process.communicate, timeout=PATIENCE.total_seconds())
+        status: int = process.returncode
+        return status
 
 
 async def eventually(look: Callable[[], Awaitable[Seen]], until: Callable[[Seen], object]) -> Seen:

@@ -1,6 +1,5 @@
 """The main job, by the SDK that people already use, against the running service."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 
@@ -65,10 +64,7 @@ async def test_a_receiver_that_hangs_holds_up_no_other(
         await svix.application.create(ApplicationIn(name="Dead", uid="dead"))
         await svix.endpoint.create("dead", EndpointIn(url=dead.url))
         await with_endpoint(svix, receiver)
-        posts = (
-            svix.message.create("dead", MessageIn(event_type="order.paid", payload={})) for _ in range(400)
-        )
-        await asyncio.gather(*posts)
+        await service.posts("dead", 400)
 
         await svix.message.create("acme", MessageIn(event_type="order.paid", payload={}))
 

@@ -173,7 +173,7 @@ async def test_a_portal_looks_after_its_own_endpoints(service: Running, svix: Sv
     )
     assert access.url == f"{service.url}/docs"
     app_id = (await svix.application.get("newcomer")).id
-    printed = await service.run("token", "--app", app_id)
+    printed = await service.run("token", service.organization, "--app", app_id)
 
     for token in (access.token, printed):
         portal = service.svix(token)

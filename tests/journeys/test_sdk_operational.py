@@ -24,7 +24,6 @@ from svix.exceptions import HttpError
 from svix.webhooks import Webhook as SvixWebhook
 
 from tests.journeys.running import Running
-from tests.makers import ORG
 from tests.receivers import Received, Receiver
 
 MANAGEMENT = "org_00000000000SvixManagement00"
@@ -135,9 +134,10 @@ async def test_an_organization_hears_of_messages_that_fail_and_of_their_end(
     wanted = [one.name for one in seeded.data if one.name.startswith("message.attempt.")]
     assert len(wanted) == 3
     assert all(one.schemas is not None and "1" in one.schemas for one in seeded.data)
-    await management.application.create(ApplicationIn(name="Operations", uid=ORG))
-    await management.endpoint.create(ORG, EndpointIn(url=listener.url, uid="main", event_types=wanted))
-    secret = (await management.endpoint.get_secret(ORG, "main")).key
+    org_id = service.organization
+    await management.application.create(ApplicationIn(name="Operations", uid=org_id))
+    await management.endpoint.create(org_id, EndpointIn(url=listener.url, uid="main", event_types=wanted))
+    secret = (await management.endpoint.get_secret(org_id, "main")).key
 
     await svix.application.create(ApplicationIn(name="Acme", uid="acme"))
     await svix.endpoint.create("acme", EndpointIn(url=receiver.url))

@@ -1,9 +1,8 @@
 """Receivers that want, or can take, less than there is: by the SDK, against the running service."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
-from svix.api import ApplicationIn, ApplicationPatch, EndpointIn, EndpointPatch, MessageIn, SvixAsync
+from svix.api import ApplicationIn, ApplicationPatch, EndpointIn, EndpointPatch, SvixAsync
 
 from shared.domain.throttle import EARLY
 from tests.journeys.running import Running, eventually
@@ -14,19 +13,13 @@ PLACES = 1024
 """Calls that the host makes at once; see `infra.local.pump`."""
 
 
-async def posts(svix: SvixAsync, app: str, count: int) -> set[str]:
-    """Post so many messages, and say which."""
-    message = MessageIn(event_type="order.paid", payload={})
-    return {
-        sent.id for sent in await asyncio.gather(*(svix.message.create(app, message) for _ in range(count)))
-    }
-
-
-async def test_a_rate_is_held_until_it_is_removed(svix: SvixAsync, receiver: Receiver) -> None:
+async def test_a_rate_is_held_until_it_is_removed(
+    service: Running, svix: SvixAsync, receiver: Receiver
+) -> None:
     await svix.application.create(ApplicationIn(name="Acme", uid="acme"))
     endpoint = await svix.endpoint.create("acme", EndpointIn(url=receiver.url, throttle_rate=2))
     began_at = datetime.now(UTC)
-    sent = await posts(svix, "acme", 6)
+    sent = await service.posts("acme", 6)
 
     received = await receiver.got(6)
 
@@ -39,7 +32,7 @@ async def test_a_rate_is_held_until_it_is_removed(svix: SvixAsync, receiver: Rec
     assert {attempt.status for attempt in listed.data} == {0}
 
     await svix.endpoint.patch("acme", endpoint.id, EndpointPatch(throttle_rate=None))
-    await posts(svix, "acme", 50)
+    await service.posts("acme", 50)
     assert len(await receiver.got(56)) == 56
 
 
@@ -48,7 +41,7 @@ async def test_the_rate_of_an_application_is_held_over_a_restart(
 ) -> None:
     await svix.application.create(ApplicationIn(name="Acme", uid="acme", throttle_rate=2))
     await svix.endpoint.create("acme", EndpointIn(url=receiver.url))
-    sent = await posts(svix, "acme", 6)
+    sent = await service.posts("acme", 6)
     await service.killed()
     await service.starts()
 
@@ -70,9 +63,9 @@ async def test_a_receiver_that_is_slow_holds_up_no_other(
         await svix.endpoint.create("slow", EndpointIn(url=slow.url))
         await svix.application.create(ApplicationIn(name="Acme", uid="acme"))
         await svix.endpoint.create("acme", EndpointIn(url=receiver.url))
-        await posts(svix, "slow", 2 * PLACES)
+        await service.posts("slow", 2 * PLACES)
 
-        await posts(svix, "acme", 1)
+        await service.posts("acme", 1)
         await receiver.got(1)
 
         assert len(slow.requests) < PLACES

@@ -14,10 +14,8 @@ import pytest
 from tests.journeys.clients.clients import CLIENTS, Client, Printed
 from tests.journeys.clients.plain import Steps, plain_round
 from tests.journeys.clients.recorder import Exchange, Recorder
-from tests.journeys.running import Running
+from tests.journeys.running import JWT_SECRET, Running
 from tests.receivers import Received, Receiver
-
-JWT_SECRET = "a secret of 32 bytes or more, which the tests know"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
