@@ -20,16 +20,18 @@ from shared.domain.paging import Scan
 from shared.domain.throttle import Limit
 from shared.ports.applications import ApplicationFilter
 from shared.ports.endpoints import EndpointHealth, Watched
+from shared.ports.event_types import EventTypeFilter
 from tests.clock import NOON, MovedClock
 from tests.contracts.adapters import Stores
 from tests.contracts.cosmos import Deployment
 from tests.contracts.scans import EVERYTHING
 from tests.emulators.cosmos import CosmosEmulator
-from tests.makers import ORG, an_application, an_endpoint
+from tests.makers import ORG, an_application, an_endpoint, an_event_type
 
 SECOND = timedelta(seconds=1)
 LATER = NOON + timedelta(hours=1)
 LIMIT = Limit("ep_1@1", SECOND)
+WITH_ENDPOINTS = ApplicationFilter(without_endpoints=False)
 
 Begin = Callable[..., Stores]
 
@@ -65,6 +67,7 @@ async def test_who_sends_much_takes_turns_ahead_for_a_second_at_most(
     assert last is not None
     assert last.at == NOON + 999 * fast.interval
     assert emulator.counts.operations() <= 20
+    assert await process.throttles.next_turns("app_1", [fast], now=NOON) == [last.at + fast.interval]
     its = await other.throttles.take("app_1", [fast], now=NOON)
     assert its is not None
     assert last.at < its.at <= last.at + SECOND
@@ -181,11 +184,41 @@ async def test_a_list_by_endpoints_goes_on_until_it_is_full(
     emulator.counts.clear()
 
     scan = Scan(None, None, descending=descending, limit=3)
-    found = await process.applications.scan(ORG, scan, ApplicationFilter(without_endpoints=False))
+    found = await process.applications.scan(ORG, scan, WITH_ENDPOINTS)
 
     shown = [application.id for application in sorted(every[::5], key=lambda one: one.id, reverse=descending)]
     assert [application.id for application in found] == shown
     assert emulator.counts.operations() == 2 * 2
+
+
+async def test_nothing_is_missing_where_pages_are_short_or_empty(
+    emulator: CosmosEmulator, process: Stores
+) -> None:
+    """The service ends a page when it likes; only the end of all pages is the end."""
+    emulator.gateway.page_rows, emulator.gateway.empty_pages = 1, True
+    every = [an_application() for _ in range(3)]
+    for application in every:
+        await process.applications.add(application)
+        for _ in range(2):
+            await process.endpoints.add(an_endpoint(application, failing_since=NOON, throttle_rate=1))
+    names = [f"name-{number}" for number in range(3)]
+    for name in names:
+        await process.event_types.add(an_event_type(name=name, retry_schedule=()))
+
+    scan = Scan(None, None, descending=False, limit=1)
+    assert await process.applications.scan(ORG, EVERYTHING, ApplicationFilter()) == every
+    assert await process.applications.scan(ORG, scan, ApplicationFilter()) == every[:2]
+    assert await process.applications.scan(ORG, EVERYTHING, WITH_ENDPOINTS) == every
+    assert len(await process.endpoints.of_application(every[0].id)) == 2
+    assert await process.endpoints.health() == EndpointHealth(disabled=0, failing=6)
+    for which in (Watched.FAILING, Watched.RATED):
+        assert len(await process.endpoints.watched(ORG, which, limit=9)) == 6
+        assert len(await process.endpoints.watched(ORG, which, limit=2)) == 2
+    assert len(await process.event_types.scan(ORG, EVERYTHING, EventTypeFilter())) == 3
+    assert await process.event_types.missing(ORG, names) == frozenset()
+    assert list(await process.event_types.schedules(ORG)) == names
+    await process.endpoints.erase(every[0].id)
+    assert await process.endpoints.of_application(every[0].id) == []
 
 
 async def test_a_uid_that_looks_like_an_id_is_found(process: Stores) -> None:
