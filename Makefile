@@ -32,6 +32,7 @@ COMPILE_ALL = $(COMPILE) --extra local --group dev --output-file requirements-de
 	&& $(PIN) --group svix-1 --no-deps --output-file $(CLIENTS)/python/svix-1.txt \
 	&& $(PIN) --group svix-2 --no-deps --output-file $(CLIENTS)/python/svix-2.txt
 CLIENTS = tests/journeys/clients
+JAVASCRIPT = $(CLIENTS)/javascript tests/emulators/azurite
 REQUIREMENTS = requirements-dev.txt requirements-local.txt requirements.txt \
 	$(CLIENTS)/python/svix-1.txt $(CLIENTS)/python/svix-2.txt
 
@@ -64,7 +65,9 @@ fmt: dev-environment ## format the code and mend what can be mended
 requirements: UPGRADE = $(ARGS)
 requirements: dev-environment ## pin the packages of pyproject.toml; ARGS=--upgrade takes newer ones
 	@PATH="$(abspath $(BIN)):$$PATH"; $(COMPILE_ALL)
-	@cd $(CLIENTS)/javascript && npm install --package-lock-only --ignore-scripts --no-audit --no-fund --silent
+	@for folder in $(JAVASCRIPT); do \
+		(cd $$folder && npm install --package-lock-only --ignore-scripts --no-audit --no-fund --silent) || exit 1; \
+	done
 
 clean: ## remove what the verbs built; the database stays
 	rm -rf "$(VENV)" build dist *.egg-info .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -102,7 +105,7 @@ check-addresses:
 	@! git grep -nIE 'pypi[.]org|pythonhosted[.]org|registry[.]npmjs[.]org|deb[.]debian[.]org'
 
 check-json: dev-environment
-	@for file in host.json local.settings.example.json $(CLIENTS)/javascript/package.json \
-		$(CLIENTS)/javascript/package-lock.json; do \
+	@for file in host.json local.settings.example.json $(JAVASCRIPT:%=%/package.json) \
+		$(JAVASCRIPT:%=%/package-lock.json); do \
 		$(BIN)/python -m json.tool $$file /dev/null || { echo "$$file is not JSON"; exit 1; }; \
 	done

@@ -12,7 +12,8 @@
 # 2. Let one set-up at a time work on a folder.
 # 3. Keep the environment that is there when it runs; otherwise make it anew.
 # 4. Install the pinned packages, each checked against its hash, and this project from its own folder. The clients
-#    that the tests run besides go into folders of their own, FOLDER/clients/NAME; those in JavaScript need npm.
+#    that the tests run besides go into folders of their own, FOLDER/clients/NAME, and so does the emulator of Blob
+#    Storage, FOLDER/azurite; what is JavaScript needs npm.
 # 5. Write down what it was made from.
 set -eu
 
@@ -22,6 +23,7 @@ level=$2
 lock=$folder/.lock             # holds the process that works on the folder
 unfinished=$folder/.unfinished # stands from the first change to the last
 clients=tests/journeys/clients # what pins them
+azurite=tests/emulators/azurite  # likewise
 
 fail() {
     printf '%s\n' "$@" >&2
@@ -41,7 +43,7 @@ is_wished() { [ -z "${PYTHON:-}" ] || [ "$(version_of "$PYTHON")" = "$(version_o
 made_from() {
     cksum pyproject.toml "requirements-$1.txt" infra/local/setup.sh
     if [ "$1" = dev ]; then
-        cksum "$clients"/python/*.txt "$clients"/javascript/package*.json
+        cksum "$clients"/python/*.txt "$clients"/javascript/package*.json "$azurite"/package*.json
         command -v node npm || :
     fi
     "$folder/bin/python" -V
@@ -112,24 +114,40 @@ install() {
     else
         set -- "$folder/bin/python" -m pip install --quiet --disable-pip-version-check
     fi
+    rm -rf "$folder/clients" "$folder/azurite"
+    if [ "$level" = dev ] && has_npm; then
+        install_javascript & # which waits for the network most of the time
+        javascript=$!
+    fi
     "$@" --require-hashes -r "requirements-$level.txt"
     "$@" --no-deps --no-build-isolation -e .
-    [ "$level" = local ] || install_clients "$@"
+    if [ "$level" = dev ]; then
+        install_clients "$@"
+        if has_npm; then
+            wait "$javascript"
+        else
+            echo "npm is not on the PATH: the tests will skip the clients in JavaScript, and Blob Storage."
+        fi
+    fi
 }
 
 # Takes the command that installs. Dependencies are those of the newest SDK, which the environment has.
 install_clients() {
-    rm -rf "$folder/clients"
     for pins in "$clients"/python/*.txt; do
         "$@" --require-hashes --no-deps --target "$folder/clients/$(basename "$pins" .txt)" -r "$pins"
     done
-    if has_npm; then
-        mkdir "$folder/clients/javascript"
-        cp "$clients"/javascript/package*.json "$folder/clients/javascript"
-        (cd "$folder/clients/javascript" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
-    else
-        echo "npm is not on the PATH: the tests will skip the clients in JavaScript."
-    fi
+}
+
+install_javascript() {
+    install_packages "$clients/javascript" "$folder/clients/javascript"
+    install_packages "$azurite" "$folder/azurite"
+}
+
+# Takes the folder that pins them and the one that they go into.
+install_packages() {
+    mkdir -p "$2"
+    cp "$1"/package*.json "$2"
+    (cd "$2" && npm ci --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error)
 }
 
 # 1.

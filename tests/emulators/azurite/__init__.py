@@ -1,0 +1,1 @@
+"""Azurite, Microsoft's emulator of Blob Storage, as `make test` has installed it."""
