@@ -37,15 +37,18 @@ REQUIREMENTS = requirements-dev.txt requirements-local.txt requirements.txt \
 	$(CLIENTS)/python/svix-1.txt $(CLIENTS)/python/svix-2.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench coverage fmt requirements clean local-environment dev-environment \
+.PHONY: help run azure-local test check bench coverage fmt requirements clean local-environment dev-environment \
 	check-format check-lint check-types check-imports check-requirements check-addresses check-json
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 # A receiver to try it with runs on this machine; `heliograph serve` by itself calls public addresses only.
 run: local-environment ## start the service on this machine
 	@HELIOGRAPH_ALLOW_SUBNETS="$${HELIOGRAPH_ALLOW_SUBNETS-127.0.0.1/32,::1/128}" exec $(BIN)/heliograph serve $(ARGS)
+
+azure-local: dev-environment ## start the service on local emulators of Cosmos DB, Service Bus and Blob Storage
+	@HELIOGRAPH_ALLOW_SUBNETS="$${HELIOGRAPH_ALLOW_SUBNETS-127.0.0.1/32,::1/128}" exec $(BIN)/python -m tests.emulators.azure
 
 test: dev-environment ## run every test
 	@$(PYTEST) $(ARGS)

@@ -51,7 +51,7 @@ class Banner:
         yield self._bold(f"Heliograph {self.version} is listening on {self.url}")
         yield ""
         yield f"  docs      {self.url}/docs"
-        yield f"  database  {self.settings.database}"
+        yield f"  database  {self.settings.place}"
         yield f"  calls     {f'public addresses, and also {allowed}' if allowed else 'public addresses only'}"
         yield f"  token     {self.token or self._no_token()}"
         yield ""

@@ -55,7 +55,7 @@ def serve() -> int:
         return _refuse(error)
     # What is made while starting stays; to look it through again and again only delays the start.
     gc.disable()
-    say(f"Heliograph {_version()} is starting with the database {settings.database} …")
+    say(f"Heliograph {_version()} is starting with the database {settings.place} …")
     # Half a second of imports, which only this command needs, and none of them before the first word.
     from infra.local import host  # noqa: PLC0415
     from infra.local.errors import Undrivable  # noqa: PLC0415

@@ -200,6 +200,11 @@ class Settings:
     azure: AzureProfile | None
     identity: Identity
 
+    @property
+    def place(self) -> str:
+        """Where messages are kept: a file, or the account of Cosmos DB."""
+        return self.azure.cosmos_db.endpoint if self.azure else str(self.database)
+
     @classmethod
     def read(cls, env: Mapping[str, str]) -> Self:
         """Read every setting; one that is not there, or empty, has its default.

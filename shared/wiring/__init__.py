@@ -65,7 +65,7 @@ from shared.ports.organizations import Organizations
 from shared.ports.queue import Queue
 from shared.ports.sender import Sender
 from shared.wiring.sealing import Sealing, sealing, sign_in
-from shared.wiring.storage import Storage, on_sqlite
+from shared.wiring.storage import Storage, storage
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -164,8 +164,8 @@ def compose(
     tally = Tally()
     journal = journal or _journal(settings, clock, tally)
     sender = sender or HttpSender(user_agent=f"Heliograph/{VERSION}", allow=settings.allow_subnets)
-    store = on_sqlite(settings, clock)
     credential = sign_in(settings)
+    store = storage(settings, clock, credential)
     sealed_by = sealing(settings, clock, credential)
     secrets = sealed_by.secrets
     policies = Policies(_policy(settings), store.organizations, store.event_types)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from shared.adapters.sqlite.orchestrations import SqliteOrchestrations
 from shared.adapters.sqlite.store import SqliteStore
@@ -20,6 +21,9 @@ from shared.ports.organizations import Organizations
 from shared.ports.outbox import Outbox
 from shared.ports.queue import Consumer, DeadLetters, Queue
 from shared.ports.throttles import Throttles
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
 
 Act = Callable[[], Awaitable[None]]
 
@@ -66,6 +70,19 @@ class Storage:
     check: Act
     check_queue: Act
     close: Act
+
+
+def storage(settings: Settings, clock: Clock, credential: "AsyncTokenCredential | None") -> Storage:
+    """What the settings ask for.
+
+    Raises:
+        CannotOpen: The file cannot be created, read or written, or another process has it.
+    """
+    if settings.azure is None:
+        return on_sqlite(settings, clock)
+    from shared.wiring.azure import on_azure  # noqa: PLC0415 - half a second of imports, only on Azure
+
+    return on_azure(settings, settings.azure, clock, credential)
 
 
 def on_sqlite(settings: Settings, clock: Clock) -> Storage:

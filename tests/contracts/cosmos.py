@@ -5,13 +5,12 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from uuid import uuid4
 
-from azure.cosmos import PartitionKey
 from azure.cosmos.aio import CosmosClient
 
 from shared.adapters.cosmos.account import BOUND, Account
-from shared.adapters.cosmos.containers import CONTAINERS, PER_DOCUMENT
 from tests.bodies import BodiesInMemory
 from tests.clock import MovedClock
+from tests.emulators.azure import deploy_containers
 from tests.emulators.cosmos import CosmosEmulator
 
 COSMOS = "HELIOGRAPH_TEST_COSMOS"
@@ -38,13 +37,7 @@ class Deployment:
             await self._stack.enter_async_context(self.emulator)
         async with CosmosClient(*self._connection) as client:
             database = await client.create_database(self._database)
-            for shape in CONTAINERS:
-                await database.create_container(
-                    shape.name,
-                    PartitionKey(shape.partition_key),
-                    indexing_policy=dict(shape.indexing_policy),
-                    default_ttl=PER_DOCUMENT,
-                )
+            await deploy_containers(database)
 
     def account(self, bound: timedelta = BOUND) -> Account:
         """What one more process has of it."""

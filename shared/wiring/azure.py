@@ -1,0 +1,110 @@
+"""Where a process keeps everything on Azure: Cosmos DB, Service Bus, and Blob Storage for large bodies.
+
+Azure's clients take half a second to import, so this module is only imported where they are wanted.
+"""
+
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from shared.adapters.blob.bodies import BlobBodies
+from shared.adapters.cosmos.account import Account
+from shared.adapters.cosmos.answers import CosmosAnswers
+from shared.adapters.cosmos.applications import CosmosApplications
+from shared.adapters.cosmos.attempts import CosmosAttempts
+from shared.adapters.cosmos.background_tasks import CosmosBackgroundTasks
+from shared.adapters.cosmos.containers import ANSWERS, CATALOGUE, MESSAGES
+from shared.adapters.cosmos.destinations import CosmosDestinations
+from shared.adapters.cosmos.endpoints import CosmosEndpoints, read_every
+from shared.adapters.cosmos.event_types import CosmosEventTypes
+from shared.adapters.cosmos.messages import CosmosMessages
+from shared.adapters.cosmos.organizations import CosmosOrganizations
+from shared.adapters.cosmos.outbox import CosmosOutbox
+from shared.adapters.cosmos.records import Records
+from shared.adapters.cosmos.throttles import CosmosThrottles
+from shared.adapters.servicebus.consumer import ServiceBusConsumer
+from shared.adapters.servicebus.dead_letters import ServiceBusDeadLetters
+from shared.adapters.servicebus.namespace import Namespace
+from shared.adapters.servicebus.queue import ServiceBusQueue
+from shared.config import Settings
+from shared.config.azure import AzureProfile
+from shared.ports.clock import Clock
+from shared.wiring.storage import Histories, Storage, on_sqlite
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
+
+PULSE = "pulse"
+"""The document that is written to see whether anything can be."""
+
+
+def on_azure(
+    settings: Settings, profile: AzureProfile, clock: Clock, credential: "AsyncTokenCredential | None"
+) -> Storage:
+    """Everything in Azure's services. They hear nothing before something is asked of them.
+
+    Args:
+        settings: Say how long attempts are kept, and where the embedded host keeps orchestrations.
+        profile: Where the services are.
+        clock: What times to live are measured by.
+        credential: Signs in wherever the profile has no emulator's key.
+    """
+    account = Account(
+        profile.cosmos_db.endpoint,
+        _either(profile.cosmos_db.key, credential),
+        database=profile.cosmos_db.database,
+    )
+    namespace = Namespace(
+        profile.service_bus.namespace, _either(profile.service_bus.connection_string, credential)
+    )
+    bodies = BlobBodies(profile.blob_storage.endpoint, _either(profile.blob_storage.key, credential))
+    queue = ServiceBusQueue(namespace, clock)
+    records, container = Records(account.container(CATALOGUE)), account.container(MESSAGES)
+    messages = CosmosMessages(container, bodies, clock)
+    outbox = CosmosOutbox(container, bodies, queue, clock, attempts_kept=settings.attempt_retention)
+    local: list[Storage] = []
+
+    @cache
+    def histories() -> Histories:
+        local.append(on_sqlite(settings, clock))
+        return local[0].histories()
+
+    async def check() -> None:
+        await account.container(CATALOGUE).upsert({"id": PULSE, "pk": PULSE})
+
+    async def close() -> None:
+        await outbox.close()
+        await namespace.close()
+        await account.close()
+        await bodies.close()
+        for storage in local:
+            await storage.close()
+
+    return Storage(
+        organizations=CosmosOrganizations(records),
+        applications=CosmosApplications(records),
+        event_types=CosmosEventTypes(records),
+        endpoints=CosmosEndpoints(records),
+        messages=messages,
+        attempts=CosmosAttempts(container),
+        destinations=CosmosDestinations(container, messages, partial(read_every, records)),
+        background_tasks=CosmosBackgroundTasks(records, queue.send),
+        answers=CosmosAnswers(account.container(ANSWERS), bodies, clock),
+        outbox=outbox,
+        throttles=CosmosThrottles(records),
+        queue=queue,
+        consumer=ServiceBusConsumer(namespace),
+        dead_letters=ServiceBusDeadLetters(namespace, queue),
+        histories=histories,
+        check=check,
+        check_queue=queue.check,
+        close=close,
+    )
+
+
+def _either(key: str | None, credential: "AsyncTokenCredential | None") -> "AsyncTokenCredential | str":
+    """An emulator's key, or else the credential, which there is wherever a key is missing."""
+    if key is not None:
+        return key
+    assert credential is not None  # noqa: S101  `AzureProfile.signs_in` says so
+    return credential
