@@ -21,6 +21,8 @@ from tests.emulators.servicebus.settings import QueueSettings
 
 LEASE = timedelta(minutes=1)
 NAMES = ("dispatch", "retry")
+UNUSED = "tasks"
+"""A queue that nobody has a link to."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,9 @@ class ServiceBus:
                 pass
         return replace(self._queues, began=self._clock.now())
 
-    def connect(self, *, first_rest: timedelta = timedelta(milliseconds=1)) -> Queues:
-        namespace = Namespace("emulator", self.server.connection_string, first_rest=first_rest)
+    def connect(self) -> Queues:
+        at_once = timedelta(milliseconds=1)
+        namespace = Namespace("emulator", self.server.connection_string, retries=1, first_rest=at_once)
         self._namespaces.append(namespace)
         queue = ServiceBusQueue(namespace, self._clock, rejecting=NAMES)
 
@@ -132,7 +135,7 @@ class ServiceBus:
 async def service_bus() -> AsyncIterator[ServiceBus]:
     """An emulator whose clock stands still at about the present: the SDK compares locks with its own."""
     clock = MovedClock(SystemClock().now().astimezone(UTC).replace(microsecond=0))
-    settings = {name: QueueSettings(lock=LEASE) for name in (*NAMES, *map(rejected, NAMES))}
+    settings = {name: QueueSettings(lock=LEASE) for name in (*NAMES, UNUSED, *map(rejected, NAMES))}
     async with Server(settings, clock=clock) as server:
         deployment = ServiceBus(server, clock)
         yield deployment

@@ -12,7 +12,7 @@ from azure.servicebus.aio import ServiceBusReceiver
 from azure.servicebus.amqp import AmqpMessageBodyType
 from azure.servicebus.exceptions import MessageAlreadySettled, MessageLockLostError
 
-from shared.adapters.servicebus.failures import CLOSED, PART, bounded, failures
+from shared.adapters.servicebus.failures import CLOSED, PART, failures
 from shared.adapters.servicebus.namespace import Namespace
 from shared.domain.errors import Unavailable
 from shared.ports.queue import DELIVERIES_BEFORE, Delivery
@@ -46,7 +46,7 @@ class ServiceBusConsumer:
     ) -> Sequence[Delivery]:
         self._namespace.check_open()
         if queue not in self._taps:
-            self._taps[queue] = tap = _Tap(queue, self._namespace.receiver(queue, ahead=AHEAD))
+            self._taps[queue] = tap = _Tap(queue, self._namespace)
             self._namespace.closes(tap.close)
         return await self._taps[queue].take(limit, patience)
 
@@ -77,12 +77,13 @@ class ServiceBusConsumer:
 class _Tap:
     """One queue, from which messages flow as long as somebody takes them."""
 
-    def __init__(self, queue: str, receiver: ServiceBusReceiver) -> None:
+    def __init__(self, queue: str, namespace: Namespace) -> None:
         self._queue = queue
-        self._receiver = receiver
+        self._namespace = namespace
+        self._receiver: ServiceBusReceiver | None = None
         self._ready: deque[ServiceBusReceivedMessage] = deque()
         self._held: dict[int, tuple[int, ServiceBusReceivedMessage]] = {}
-        self._drawing: asyncio.Task[None] | None = None
+        self._drawing = asyncio.create_task(self._draw())
         self._changed = asyncio.Condition()
         self._failure: Unavailable | None = None
 
@@ -92,16 +93,16 @@ class _Tap:
         Raises:
             Unavailable: The queue is out of reach.
         """
-        if self._drawing is None or self._drawing.done():
-            self._drawing = asyncio.create_task(self._draw())
         with suppress(TimeoutError):
             async with asyncio.timeout(patience.total_seconds()), self._changed:
                 await self._changed.wait_for(lambda: self._ready or self._failure)
-        if not self._ready and self._failure is not None:
+        failure = None
+        if not self._ready:
             failure, self._failure = self._failure, None
-            raise failure
         taken = [self._ready.popleft() for _ in range(min(limit, len(self._ready)))]
         await self._tell()
+        if failure is not None:
+            raise failure
         return [self._hand_over(message) for message in taken]
 
     def _hand_over(self, message: ServiceBusReceivedMessage) -> Delivery:
@@ -118,38 +119,53 @@ class _Tap:
         count, message = self._held.get(delivery.sequence, (0, None))
         if message is None or count != delivery.delivery_count:
             return
-        # A lease that has ended: it is, or will be, somebody else's.
-        with suppress(MessageLockLostError, MessageAlreadySettled):
-            async with bounded(self._queue):
-                await settle(self._receiver, message)
+        async with self._namespace.bounded(self._queue):
+            # A lease that has ended: it is, or will be, somebody else's.
+            with suppress(MessageLockLostError, MessageAlreadySettled):
+                await settle(self._open(), message)
         if is_end and self._held.get(delivery.sequence, (0, None))[0] == count:
             del self._held[delivery.sequence]
 
     async def close(self) -> None:
         """Take no more. What was taken and not handed over is let go; what was, when its lease ends."""
-        if self._drawing is not None:
-            self._drawing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._drawing
+        self._drawing.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._drawing
         self._failure = Unavailable(PART, CLOSED)
         await self._tell()
-        async with bounded(self._queue):
-            for message in self._ready:
-                await self._receiver.abandon_message(message)
-            await self._receiver.close()
+        receiver = self._receiver
+        if receiver is not None:
+            async with self._namespace.bounded(self._queue):
+                await asyncio.gather(*(receiver.abandon_message(message) for message in self._ready))
+                await receiver.close()
+
+    def _open(self) -> ServiceBusReceiver:
+        if self._receiver is None:
+            self._receiver = self._namespace.receiver(self._queue, ahead=AHEAD)
+        return self._receiver
 
     async def _draw(self) -> None:
+        """Have messages ready; after a failure, as soon as somebody has heard of it."""
+        while True:
+            try:
+                with failures(self._queue):
+                    await self._draw_from(self._open())
+            except Unavailable as failure:
+                self._failure = failure
+                await self._tell()
+                receiver, self._receiver = self._receiver, None
+                # After a failure nobody knows what state the link is in.
+                if receiver is not None:
+                    await self._namespace.give_up(receiver.close)
+                async with self._changed:
+                    await self._changed.wait_for(lambda: self._failure is None)
+
+    async def _draw_from(self, receiver: ServiceBusReceiver) -> None:
         """Have messages ready, but never many more than are taken."""
-        try:
-            with failures(self._queue):
-                while True:
-                    async with self._changed:
-                        await self._changed.wait_for(lambda: len(self._ready) < AHEAD)
-                    drawn = await self._receiver.receive_messages(1, max_wait_time=DRAW_SECONDS)
-                    self._ready += drawn
-                    await self._tell()
-        except Unavailable as failure:
-            self._failure = failure
+        while True:
+            async with self._changed:
+                await self._changed.wait_for(lambda: len(self._ready) < AHEAD)
+            self._ready += await receiver.receive_messages(1, max_wait_time=DRAW_SECONDS)
             await self._tell()
 
     async def _tell(self) -> None:

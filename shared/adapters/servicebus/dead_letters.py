@@ -7,7 +7,6 @@ from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
 from azure.servicebus.aio import ServiceBusReceiver
 
 from shared.adapters.servicebus.consumer import delivery_of
-from shared.adapters.servicebus.failures import bounded
 from shared.adapters.servicebus.namespace import Namespace
 from shared.adapters.servicebus.queue import REASON, REJECTING, ServiceBusQueue, queued, rejected
 from shared.domain.errors import Unavailable
@@ -55,7 +54,7 @@ class ServiceBusDeadLetters:
             return count + (await self._move(queue, REJECTED) if queue in self._rejecting else 0)
 
     async def _peek(self, queue: str, kind: str, start: int, limit: int) -> list[DeadLetter]:
-        async with bounded(queue):
+        async with self._namespace.bounded(queue):
             messages = await self._receiver(queue, kind).peek_messages(limit, sequence_number=start)
         return [_letter(queue, kind, message) for message in messages]
 
@@ -67,16 +66,18 @@ class ServiceBusDeadLetters:
         """
         receiver, count = self._receiver(queue, kind), 0
         while await self._peek(queue, kind, 1, 1):
-            async with bounded(queue):
+            async with self._namespace.bounded(queue):
                 messages = await receiver.receive_messages(AT_ONCE, max_wait_time=LOCKED_SECONDS)
             if not messages:
                 break
             try:
                 await self._queue.to(queue).send(_again(queue, message) for message in messages)
             except Unavailable:
-                await _let_go(queue, receiver, messages)
+                async with self._namespace.bounded(queue):
+                    for message in messages:
+                        await receiver.abandon_message(message)
                 raise
-            async with bounded(queue):
+            async with self._namespace.bounded(queue):
                 for message in messages:
                     await receiver.complete_message(message)
             count += len(messages)
@@ -91,14 +92,6 @@ class ServiceBusDeadLetters:
             self._receivers[queue, kind] = receiver
             self._namespace.closes(receiver.close)
         return self._receivers[queue, kind]
-
-
-async def _let_go(
-    queue: str, receiver: ServiceBusReceiver, messages: Sequence[ServiceBusReceivedMessage]
-) -> None:
-    async with bounded(queue):
-        for message in messages:
-            await receiver.abandon_message(message)
 
 
 def _again(queue: str, message: ServiceBusReceivedMessage) -> ServiceBusMessage:

@@ -1,8 +1,7 @@
 """What goes wrong at Service Bus, in the words of the domain."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from azure.core.exceptions import AzureError
@@ -23,10 +22,6 @@ CLOSED = "it is closed"
 
 BUSY_WAIT = timedelta(seconds=10)
 """How long the service asks to be left alone when it is busy: in its documentation, not on the wire."""
-
-BOUND = timedelta(seconds=10)
-"""How long an operation may take with everything that the client does about a failure. Shorter than any host
-waits for us."""
 
 
 @contextmanager
@@ -50,19 +45,7 @@ def failures(queue: str) -> Iterator[None]:
     except (ServiceBusAuthenticationError, ServiceBusAuthorizationError) as refused:
         role = "does the identity have the role Azure Service Bus Data Owner?"
         raise Unavailable(PART, f"{queue}: Service Bus refuses our credential; {role}") from refused
-    except AzureError as wrong:
+    except (AzureError, OSError, AttributeError, ValueError) as wrong:
+        # The last two are how the client stumbles when its link is lost while two use it.
         why = str(wrong).partition("\n")[0] or type(wrong).__name__
         raise Unavailable(PART, f"{queue}: {why}") from wrong
-
-
-@asynccontextmanager
-async def bounded(queue: str) -> AsyncIterator[None]:
-    """The same, for what must end within `BOUND`.
-
-    Raises:
-        TooLargeToQueue: The service does not take so large a message.
-        Unavailable: Whatever else is wrong.
-    """
-    with failures(queue):
-        async with asyncio.timeout(BOUND.total_seconds()):
-            yield

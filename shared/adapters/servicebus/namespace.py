@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver, ServiceBu
 from azure.servicebus.aio.management import ServiceBusAdministrationClient
 
 from shared.adapters.servicebus.emulator import PlainHttp
-from shared.adapters.servicebus.failures import CLOSED, PART, bounded
+from shared.adapters.servicebus.failures import CLOSED, PART, failures
 from shared.domain.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ RETRIES = 3
 FIRST_REST = timedelta(milliseconds=200)
 """How often the client tries again, and how long it rests the first time; each rest is twice the one before.
 All of it ends within the time that we give an operation."""
+
+BOUND = timedelta(seconds=10)
+"""How long an operation may take with everything that the client does about a failure. Shorter than any host
+waits for us."""
 
 Close = Callable[[], Awaitable[None]]
 
@@ -33,17 +37,27 @@ class Namespace:
         name: Its full name, such as `heliograph.servicebus.windows.net`.
         credential: A token credential of `azure.identity.aio`, which stays its maker's to close; or the
             connection string of an emulator.
+        retries: See `RETRIES`.
         first_rest: See `FIRST_REST`.
+        bound: See `BOUND`.
     """
 
     def __init__(
-        self, name: str, credential: "AsyncTokenCredential | str", *, first_rest: timedelta = FIRST_REST
+        self,
+        name: str,
+        credential: "AsyncTokenCredential | str",
+        *,
+        retries: int = RETRIES,
+        first_rest: timedelta = FIRST_REST,
+        bound: timedelta = BOUND,
     ) -> None:
         # It tells of each connection and frame otherwise.
         logging.getLogger("azure").setLevel(logging.WARNING)
         self._name = name
         self._credential = credential
+        self._retries = retries
         self._rest_seconds = first_rest.total_seconds()
+        self._bound_seconds = bound.total_seconds()
         self._client: ServiceBusClient | None = None
         self._administration: ServiceBusAdministrationClient | None = None
         self._closers: list[Close] = []
@@ -57,6 +71,18 @@ class Namespace:
         """
         if self._is_closed:
             raise Unavailable(PART, CLOSED)
+
+    @asynccontextmanager
+    async def bounded(self, queue: str) -> AsyncIterator[None]:
+        """What is done to a queue: it ends in time, and its failures are ours.
+
+        Raises:
+            TooLargeToQueue: The queue does not take so large a message.
+            Unavailable: Whatever else is wrong.
+        """
+        with failures(queue):
+            async with asyncio.timeout(self._bound_seconds):
+                yield
 
     def sender(self, queue: str) -> ServiceBusSender:
         """A link for sending, opened by the first message; see also `receiver`."""
@@ -103,14 +129,14 @@ class Namespace:
         self._is_closed = True
         closers, self._closers = self._closers, []
         # Side by side: the client takes about a second for each. Nobody is there to be told of failures.
-        await asyncio.gather(*(_closed(close) for close in closers))
+        await asyncio.gather(*(self.give_up(close) for close in closers))
         if self._client is not None:
             await self._client.close()
 
     def _open_client(self) -> ServiceBusClient:
         self.check_open()
         if self._client is None:
-            rest, times = self._rest_seconds, RETRIES
+            rest, times = self._rest_seconds, self._retries
             if isinstance(self._credential, str):
                 self._client = ServiceBusClient.from_connection_string(
                     self._credential, retry_total=times, retry_backoff_factor=rest
@@ -121,8 +147,8 @@ class Namespace:
                 )
         return self._client
 
-
-async def _closed(close: Close) -> None:
-    with suppress(Unavailable, OSError):
-        async with bounded("a link"):
-            await close()
+    async def give_up(self, close: Close) -> None:
+        """Close a link. It may be broken, or the other side gone, and there is nobody to tell."""
+        with suppress(Unavailable):
+            async with self.bounded("a link"):
+                await close()

@@ -3,15 +3,18 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from azure.servicebus import ServiceBusMessage
-from azure.servicebus.aio import ServiceBusSender
 from azure.servicebus.exceptions import MessageSizeExceededError
 
-from shared.adapters.servicebus.failures import CLOSED, PART, bounded
+from shared.adapters.servicebus.failures import CLOSED, PART
+from shared.adapters.servicebus.namespace import Namespace
 from shared.domain.errors import HeliographError, Unavailable
+
+if TYPE_CHECKING:
+    from azure.servicebus.aio import ServiceBusSender
 
 TOGETHER = 500
 """At most so many messages go at once. More fit into a batch only if they are tiny."""
@@ -29,9 +32,9 @@ class Outgoing:
     A caller who goes away does not take the message back.
     """
 
-    def __init__(self, queue: str, open_sender: Callable[[], ServiceBusSender]) -> None:
+    def __init__(self, queue: str, namespace: Namespace) -> None:
         self._queue = queue
-        self._open_sender = open_sender
+        self._namespace = namespace
         self._sender: ServiceBusSender | None = None
         self._waiting: deque[_Waiting] = deque()
         self._sending: asyncio.Task[None] | None = None
@@ -73,9 +76,9 @@ class Outgoing:
         """Send as many as go into one batch, and let the others wait for the next."""
         sending = taken
         try:
-            async with bounded(self._queue):
+            async with self._namespace.bounded(self._queue):
                 if self._sender is None:
-                    self._sender = self._open_sender()
+                    self._sender = self._namespace.sender(self._queue)
                 if len(taken) == 1:
                     await self._sender.send_messages(taken[0].message)
                 else:
@@ -93,9 +96,7 @@ class Outgoing:
     async def _drop_sender(self) -> None:
         sender, self._sender = self._sender, None
         if sender is not None:
-            with suppress(HeliographError):
-                async with bounded(self._queue):
-                    await sender.close()
+            await self._namespace.give_up(sender.close)
 
 
 def _fill(add: Callable[[ServiceBusMessage], None], taken: Sequence[_Waiting]) -> Sequence[_Waiting]:

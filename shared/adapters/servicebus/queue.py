@@ -7,7 +7,6 @@ from uuid import uuid4
 
 from azure.servicebus import ServiceBusMessage, ServiceBusMessageState
 
-from shared.adapters.servicebus.failures import bounded
 from shared.adapters.servicebus.namespace import Namespace
 from shared.adapters.servicebus.outgoing import Outgoing
 from shared.domain.work import EVENTS_QUEUE
@@ -59,7 +58,7 @@ class ServiceBusQueue:
         await self.to(rejected(queue)).send([message])
 
     async def backlog(self, queue: str, *, at_most: int = COUNTED_MAX) -> Backlog:
-        async with bounded(queue):
+        async with self._namespace.bounded(queue):
             found = await self._namespace.administration().get_queue_runtime_properties(queue)
             dead = found.dead_letter_message_count or 0
             if queue in self._rejecting:
@@ -86,7 +85,7 @@ class ServiceBusQueue:
         """
         self._namespace.check_open()
         if queue not in self._outgoing:
-            outgoing = Outgoing(queue, lambda: self._namespace.sender(queue))
+            outgoing = Outgoing(queue, self._namespace)
             self._outgoing[queue] = outgoing
             self._namespace.closes(outgoing.close)
         return self._outgoing[queue]
