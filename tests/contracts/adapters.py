@@ -140,7 +140,7 @@ def on_cosmos(deployment: Deployment, others: Stores, bound: timedelta = BOUND) 
     account, clock = deployment.account(bound), others.clock
     records, container = Records(account.container(CATALOGUE)), account.container(MESSAGES)
     messages = CosmosMessages(container, deployment.bodies, clock)
-    outbox = CosmosOutbox(container, deployment.bodies, others.queue, clock, attempts_kept=ATTEMPTS_KEPT)
+    outbox = CosmosOutbox(container, deployment.bodies, others.queue.send, clock, attempts_kept=ATTEMPTS_KEPT)
 
     async def close() -> None:
         await outbox.close()

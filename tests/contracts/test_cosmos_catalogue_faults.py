@@ -15,34 +15,13 @@ from shared.domain.throttle import Limit, Turn
 from shared.ports.applications import ApplicationFilter
 from tests.clock import NOON
 from tests.contracts.adapters import Stores
+from tests.contracts.faults import BOUND, HEARD, MOMENT, UNHEARD
 from tests.contracts.scans import EVERYTHING
 from tests.emulators.cosmos import CLOSE, CosmosEmulator, Fault
 from tests.makers import ORG, a_task, an_application, an_endpoint, an_event_type
 
-MOMENT = timedelta(milliseconds=1)
 SECOND = timedelta(seconds=1)
 LATER = NOON + timedelta(hours=1)
-BOUND = timedelta(seconds=0.25)
-"""Of an operation here, so that nobody waits for what does not come."""
-
-UNHEARD = [
-    pytest.param(Fault(answer=429, retry_after=MOMENT, times=2), id="throttled"),
-    pytest.param(Fault(answer=CLOSE), id="cut before"),
-    pytest.param(Fault(answer=CLOSE, applied=True), id="cut after"),
-    pytest.param(Fault(answer=503), id="503"),
-    pytest.param(Fault(answer=503, applied=True), id="503 though done"),
-]
-"""What the caller hears nothing of."""
-
-HEARD = [
-    pytest.param(Fault(answer=429, retry_after=MOMENT, times=None), id="throttled for ever"),
-    pytest.param(Fault(answer=CLOSE, times=None), id="cut for ever"),
-    pytest.param(Fault(answer=503, times=None), id="503 for ever"),
-    pytest.param(Fault(answer=500), id="500"),
-    pytest.param(Fault(delay=3 * SECOND), id="slow"),
-]
-"""What the caller hears of; nothing is done."""
-
 Begin = Callable[..., Stores]
 
 

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from msgspec import structs
 
@@ -43,7 +43,6 @@ from shared.ports.answers import StoredAnswer
 from shared.ports.bodies import Bodies
 from shared.ports.clock import Clock
 from shared.ports.outbox import Claim, DueRetry
-from shared.ports.queue import Queue
 
 Result = TypeVar("Result")
 
@@ -66,6 +65,14 @@ _WORK = (
 )
 
 
+class Send(Protocol):
+    """Queues a body."""
+
+    async def __call__(self, queue: str, body: bytes, *, due_at: datetime | None = None) -> None:
+        """As `shared.ports.queue.Queue.send`."""
+        ...
+
+
 class CosmosOutbox:
     """See `shared.ports.outbox.Outbox`."""
 
@@ -73,15 +80,18 @@ class CosmosOutbox:
         self,
         container: Container,
         bodies: Bodies,
-        queue: Queue,
+        send: Send,
         clock: Clock,
         *,
         attempts_kept: timedelta,
     ) -> None:
-        """Attempts go by themselves `attempts_kept` after they were made, or after the retry that follows."""
+        """Queue by `send`, which is `shared.ports.queue.Queue.send`.
+
+        Attempts go by themselves `attempts_kept` after they were made, or after the retry that follows.
+        """
         self._container = container
         self._bodies = bodies
-        self._queue = queue
+        self._send = send
         self._clock = clock
         self._attempts_kept = attempts_kept
         self._standings = Standings(container)
@@ -203,7 +213,7 @@ class CosmosOutbox:
             # Till then the payload may be erased.
             dispatch = structs.replace(dispatch, payload=None)
         try:
-            await self._queue.send(DISPATCH_QUEUE, to_body(dispatch), due_at=message.deliver_at)
+            await self._send(DISPATCH_QUEUE, to_body(dispatch), due_at=message.deliver_at)
         except Unavailable:
             if message.deliver_at is None:  # else it is marked
                 with suppress(Unavailable, Refused):
@@ -219,7 +229,7 @@ class CosmosOutbox:
         due_at = instant(message["created_at"]) + REPEAT_AFTER
         if "deliver_at" in message:
             due_at = max(due_at, instant(message["deliver_at"]))
-        await self._queue.send(DISPATCH_QUEUE, to_body(dispatch_of(message)), due_at=due_at)
+        await self._send(DISPATCH_QUEUE, to_body(dispatch_of(message)), due_at=due_at)
 
     async def _is_attempted(self, message: Document) -> bool:
         query = Query("VALUE c.key", most=1).ask("c.message_id = @id", id=message["id"])
@@ -231,7 +241,7 @@ class CosmosOutbox:
         ttl = seconds_until(over_at + self._attempts_kept, now)
         await self._standings.record(Recorded(attempt, retry, ttl), is_first=is_first)
         if retry is not None:
-            await self._queue.send(RETRY_QUEUE, to_body(retry.retry), due_at=retry.due_at)
+            await self._send(RETRY_QUEUE, to_body(retry.retry), due_at=retry.due_at)
 
     async def _requeued(self, row: Document) -> Dispatch | Retry | None:
         """Queue what is due, and have it be due later, or no more; None if there was nothing to do."""
@@ -239,10 +249,10 @@ class CosmosOutbox:
         due: int | None = None
         if row["kind"] != MESSAGE:
             work, due = retry_of(row), micros(self._clock.now() + OVERDUE_AGAIN)
-            await self._queue.send(RETRY_QUEUE, to_body(work))
+            await self._send(RETRY_QUEUE, to_body(work))
         elif not await self._is_attempted(row):
             work = dispatch_of(row)
-            await self._queue.send(DISPATCH_QUEUE, to_body(work))
+            await self._send(DISPATCH_QUEUE, to_body(work))
         with suppress(Refused):  # it was attempted in between
             await self._container.patch(
                 row["id"], row["pk"], [_due(due)], f"FROM c WHERE c.due = {row['due']:d}"

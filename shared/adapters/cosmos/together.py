@@ -1,8 +1,8 @@
 """Writes on one partition that come at the same time, as one batch: five answers cost one operation.
 
 The first that comes waits for nobody but those who come in the same turn of the event loop; who comes while
-it is on its way goes with the next. If one of a batch is refused, the service does none of it: then each is
-written by itself, so that none is refused for another.
+it is on its way goes with the next. If one of a batch is refused, the service does none of it, and all of
+them hear of it: whoever is refused has to look what is there anyway.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.adapters.cosmos.container import Container, Operation, Refused
+from shared.adapters.cosmos.container import Container, Operation
 from shared.adapters.cosmos.records import BATCH_MOST
 
 BATCH_BYTES = 1_000_000
@@ -41,7 +41,7 @@ class Together:
             size_bytes: How much they may be.
 
         Raises:
-            Refused: One of them was refused, and none was done.
+            Refused: One of them was refused, or one that went with them, and none was done.
             Unavailable: The store is out of reach.
         """
         loop = asyncio.get_running_loop()
@@ -65,11 +65,6 @@ class Together:
     async def _write(self, pk: str, some: Sequence[_Write]) -> None:
         try:
             await self._container.batch(pk, [one for write in some for one in write.operations])
-        except Refused as refused:
-            if len(some) == 1:
-                _end(some[0], refused)
-            else:
-                await asyncio.gather(*(self._write(pk, [write]) for write in some))
         except Exception as wrong:  # noqa: BLE001 - whoever waits hears of it
             for write in some:
                 _end(write, wrong)

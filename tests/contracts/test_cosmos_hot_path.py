@@ -1,0 +1,515 @@
+"""The hot path on Cosmos DB: what it costs, and what comes of it under faults."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import pytest
+import pytest_asyncio
+from msgspec import structs
+
+from shared.adapters.cosmos.containers import ANSWERS, MESSAGES
+from shared.adapters.cosmos.documents import LARGE_BYTES, event_claim_id
+from shared.adapters.cosmos.outbox import OVERDUE_AGAIN, REPEAT_AFTER, CosmosOutbox
+from shared.domain import ids
+from shared.domain.attempt import Status, Trigger
+from shared.domain.errors import EventIdTaken, Unavailable
+from shared.domain.message import Message
+from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, again_from, dispatch_from
+from shared.ports.attempts import AttemptFilter
+from shared.ports.destinations import AttemptedMessageFilter
+from shared.ports.messages import MessageFilter
+from shared.ports.outbox import Claim, DueRetry
+from shared.ports.queue import Queue
+from tests.clock import NOON, MovedClock
+from tests.contracts.adapters import ATTEMPTS_KEPT, Stores
+from tests.contracts.cosmos import Deployment
+from tests.contracts.faults import BOUND, HEARD, UNHEARD
+from tests.contracts.scans import EVERYTHING
+from tests.emulators.cosmos import CosmosEmulator, Fault
+from tests.makers import (
+    a_dispatch,
+    a_failed_attempt,
+    a_message,
+    a_retry,
+    an_answer,
+    an_application,
+    an_attempt,
+    an_endpoint,
+)
+
+ACME = an_application()
+ENDPOINT = an_endpoint(ACME)
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+KEY = b"key"
+CLAIM = Claim(KEY, an_answer(), NOON + timedelta(hours=12))
+LARGE = '{"a": "' + "x" * LARGE_BYTES + '"}'
+PAGE = replace(EVERYTHING, limit=50)
+
+Begin = Callable[..., Stores]
+
+
+async def dispatched(stores: Stores) -> list[str]:
+    taken = await stores.consumer.receive(DISPATCH_QUEUE, limit=99, lease=HOUR, patience=timedelta())
+    return [dispatch_from(delivery.body).message_id for delivery in taken]
+
+
+async def retried(stores: Stores) -> list[str]:
+    taken = await stores.consumer.receive(RETRY_QUEUE, limit=99, lease=HOUR, patience=timedelta())
+    return [again_from(delivery.body).message_id for delivery in taken]
+
+
+async def kept(stores: Stores) -> list[str]:
+    found = await stores.messages.scan(ACME.id, EVERYTHING, MessageFilter(payloads=False))
+    return [message.id for message in found]
+
+
+async def accept(stores: Stores, message: Message, claim: Claim | None = None) -> None:
+    assert await stores.outbox.accept(message, a_dispatch(message), claim) is None
+
+
+async def warm(emulator: CosmosEmulator, process: Stores) -> None:
+    """Have the client know what it asks once, however long that takes, and count from here on."""
+    is_warm = False
+    while not is_warm:
+        with suppress(Unavailable):
+            await process.messages.scan(ACME.id, EVERYTHING, MessageFilter())
+            is_warm = True
+    emulator.counts.clear()
+
+
+@pytest.mark.parametrize("said", [{}, {"key": KEY}, {"event_id": "e"}, {"key": KEY, "event_id": "e"}])
+async def test_to_accept_is_one_operation(
+    emulator: CosmosEmulator, process: Stores, said: dict[str, object]
+) -> None:
+    await warm(emulator, process)
+
+    await accept(process, a_message(ACME, **said), CLAIM if "key" in said else None)
+
+    assert emulator.counts.operations() == emulator.counts.of("batch") == 1
+
+
+async def test_to_record_is_one_operation_whichever_attempt_it_is(
+    emulator: CosmosEmulator, process: Stores
+) -> None:
+    message = a_message(ACME)
+    await accept(process, message)
+    await warm(emulator, process)
+    for number in (1, 2, 3):
+        attempt = a_failed_attempt(message, ENDPOINT, number=number, timestamp=NOON + number * SECOND)
+        await process.outbox.record(attempt, DueRetry(a_retry(attempt), NOON + HOUR))
+        assert emulator.counts.operations() == number
+
+    by_hand = an_attempt(message, ENDPOINT, number=0, trigger=Trigger.MANUAL, timestamp=NOON + 4 * SECOND)
+    await process.outbox.record(by_hand, None, beside_others=True)
+    assert emulator.counts.operations() == 4
+
+
+async def test_answers_that_come_together_are_one_batch(emulator: CosmosEmulator, process: Stores) -> None:
+    message = a_message(ACME)
+    await accept(process, message)
+    await warm(emulator, process)
+
+    attempts = [an_attempt(message, an_endpoint(ACME)) for _ in range(5)]
+    await asyncio.gather(*(process.outbox.record(attempt, None) for attempt in attempts))
+
+    assert emulator.counts.operations() == emulator.counts.of("batch") == 1
+    assert len(await process.attempts.latest(ACME.id, message.id)) == 5
+
+
+async def test_a_page_of_50_is_one_query_a_shard(emulator: CosmosEmulator, process: Stores) -> None:
+    """Of attempted messages two: how they stand, and the messages themselves."""
+    messages = [a_message(ACME) for _ in range(60)]
+    for message in messages:
+        await accept(process, message)
+        await process.outbox.record(an_attempt(message, ENDPOINT), None)
+    await warm(emulator, process)
+
+    assert len(await process.messages.scan(ACME.id, PAGE, MessageFilter())) == 51
+    assert emulator.counts.operations() == emulator.counts.of("query") == ids.SHARDS
+    emulator.counts.clear()
+    assert len(await process.attempts.of_endpoint(ACME.id, ENDPOINT.id, PAGE, AttemptFilter())) == 51
+    assert emulator.counts.operations() == emulator.counts.of("query") == ids.SHARDS
+    emulator.counts.clear()
+    only = AttemptedMessageFilter()
+    assert len(await process.destinations.messages_at(ACME.id, ENDPOINT.id, PAGE, only)) == 51
+    assert emulator.counts.operations() == emulator.counts.of("query") == 2 * ids.SHARDS
+
+
+async def test_a_page_of_messages_that_are_all_in_one_shard_is_whole(process: Stores) -> None:
+    messages = [a_message(ACME, key=KEY) for _ in range(5)]
+    for message in messages:
+        await accept(process, message)
+
+    for descending in (False, True):
+        scan = replace(EVERYTHING, limit=2, descending=descending)
+        found = await process.messages.scan(ACME.id, scan, MessageFilter())
+        assert found == (messages[::-1] if descending else messages)[:3]
+
+
+async def test_attempts_beyond_what_one_batch_takes_are_all_recorded(
+    emulator: CosmosEmulator, process: Stores
+) -> None:
+    """And one that was recorded before is no hindrance to those that it meets."""
+    message = a_message(ACME)
+    attempts = [an_attempt(message, an_endpoint(ACME)) for _ in range(120)]
+    await process.outbox.record(attempts[7], None)
+    await warm(emulator, process)
+
+    await asyncio.gather(*(process.outbox.record(attempt, None) for attempt in attempts))
+
+    assert len(await process.attempts.latest(ACME.id, message.id)) == 120
+
+
+@pytest.mark.parametrize("fault", UNHEARD)
+async def test_what_is_accepted_under_a_fault_is_kept_once_and_queued(
+    emulator: CosmosEmulator, process: Stores, fault: Fault
+) -> None:
+    """The client that Azure gives us sends it again."""
+    message = a_message(ACME, key=KEY, event_id="e")
+    emulator.inject(replace(fault, operation="batch"))
+
+    await accept(process, message, CLAIM)
+
+    assert (await kept(process), await dispatched(process)) == ([message.id], [message.id])
+    assert await process.outbox.answered(ACME.id, KEY) == CLAIM.answer
+
+
+@pytest.mark.parametrize("fault", HEARD)
+@pytest.mark.parametrize("is_done", [False, True])
+async def test_what_was_refused_under_a_fault_is_accepted_once_when_it_is_repeated(
+    emulator: CosmosEmulator, begin: Begin, clock: MovedClock, fault: Fault, *, is_done: bool
+) -> None:
+    """Whether it was kept before or not: the answer is one, the message is one, and it is queued."""
+    impatient, process = begin(BOUND), begin()
+    first, again = (a_message(ACME, key=KEY) for _ in range(2))
+    await warm(emulator, impatient)
+    emulator.inject(replace(fault, operation="batch", applied=is_done))
+
+    with pytest.raises(Unavailable) as refused:
+        await impatient.outbox.accept(first, a_dispatch(first), CLAIM)
+    assert refused.value.wait == fault.retry_after
+    emulator.faults.clear()
+    answer = await process.outbox.accept(again, a_dispatch(again), CLAIM)
+
+    assert answer == (CLAIM.answer if is_done else None)
+    accepted = [first.id if is_done else again.id]
+    clock.move(REPEAT_AFTER)
+    assert (await kept(process), await dispatched(process)) == (accepted, accepted)
+
+
+@pytest.mark.parametrize("fault", UNHEARD)
+@pytest.mark.parametrize("number", [1, 2])
+async def test_what_is_recorded_under_a_fault_is_recorded_once(
+    emulator: CosmosEmulator, process: Stores, fault: Fault, number: int
+) -> None:
+    message = a_message(ACME)
+    attempts = [
+        a_failed_attempt(message, ENDPOINT, number=each, timestamp=NOON + each * SECOND)
+        for each in range(1, number + 1)
+    ]
+    for attempt in attempts[:-1]:
+        await process.outbox.record(attempt, None)
+    emulator.inject(replace(fault, operation="batch"))
+
+    await process.outbox.record(attempts[-1], DueRetry(a_retry(attempts[-1]), NOON))
+
+    assert await process.attempts.at_endpoint(ACME.id, message.id, ENDPOINT.id) == attempts
+    assert await standing(process) == {message.id: Status.SENDING}
+    assert await retried(process) == [message.id]
+
+
+@pytest.mark.parametrize("fault", HEARD)
+@pytest.mark.parametrize("is_done", [False, True])
+async def test_an_attempt_that_could_not_be_recorded_is_when_that_is_tried_again(
+    emulator: CosmosEmulator, begin: Begin, fault: Fault, *, is_done: bool
+) -> None:
+    impatient, process = begin(BOUND), begin()
+    attempt = a_failed_attempt(a_message(ACME), ENDPOINT)
+    due = DueRetry(a_retry(attempt), NOON)
+    await warm(emulator, impatient)
+    emulator.inject(replace(fault, operation="batch", applied=is_done))
+
+    with pytest.raises(Unavailable):
+        await impatient.outbox.record(attempt, due)
+    assert await retried(process) == []
+    emulator.faults.clear()
+    await process.outbox.record(attempt, due)
+
+    assert await process.attempts.at_endpoint(ACME.id, attempt.message_id, ENDPOINT.id) == [attempt]
+    assert await retried(process) == [attempt.message_id]
+
+
+async def test_an_answer_that_takes_three_seconds_is_waited_for(
+    emulator: CosmosEmulator, process: Stores
+) -> None:
+    message = a_message(ACME)
+    attempt = an_attempt(a_message(ACME), ENDPOINT)
+    await warm(emulator, process)
+    emulator.inject(Fault("batch", delay=3 * SECOND, times=2))
+
+    await asyncio.gather(accept(process, message), process.outbox.record(attempt, None))
+
+    assert await kept(process) == [message.id]
+    assert await process.attempts.get(ACME.id, attempt.message_id, attempt.id) == attempt
+
+
+async def standing(process: Stores) -> dict[str, Status]:
+    """How each message stands at the endpoint."""
+    found: dict[str, Status] = {}
+    for status in (Status.SUCCESS, Status.FAIL, Status.SENDING):
+        for message_id in await process.destinations.standing_at(ACME.id, ENDPOINT.id, EVERYTHING, [status]):
+            assert message_id not in found
+            found[message_id] = status
+    return found
+
+
+async def test_two_processes_that_record_at_once_leave_one_standing(begin: Begin) -> None:
+    """A resend by hand, and the first attempt, which is under way meanwhile."""
+    here, there = begin(), begin()
+    for number in range(10):
+        message = a_message(ACME)
+        automatic = a_failed_attempt(message, ENDPOINT)
+        by_hand = an_attempt(message, ENDPOINT, number=0, trigger=Trigger.MANUAL, timestamp=NOON + SECOND)
+        pair = [(here, automatic), (there, by_hand)][:: 1 if number % 2 else -1]
+
+        await asyncio.gather(*(process.outbox.record(attempt, None) for process, attempt in pair))
+
+        assert (await standing(here))[message.id] is Status.SUCCESS
+        assert len(await there.attempts.at_endpoint(ACME.id, message.id, ENDPOINT.id)) == 2
+
+
+async def test_a_late_failure_does_not_take_back_that_a_message_arrived(process: Stores) -> None:
+    message = a_message(ACME)
+    arrived = an_attempt(message, ENDPOINT, number=0, trigger=Trigger.MANUAL, timestamp=NOON + 9 * SECOND)
+    await process.outbox.record(arrived, None)
+    for number, second in ((1, 1), (2, 2), (3, 19)):
+        late = a_failed_attempt(message, ENDPOINT, number=number, timestamp=NOON + second * SECOND)
+        await process.outbox.record(late, None)
+
+    assert await standing(process) == {message.id: Status.SUCCESS}
+
+
+@dataclass
+class Interrupted:
+    """A queue that takes nothing while it is out of reach."""
+
+    queue: Queue
+    is_out_of_reach: bool = True
+
+    async def send(self, queue: str, body: bytes, *, due_at: datetime | None = None) -> None:
+        """As the port says."""
+        if self.is_out_of_reach:
+            raise Unavailable("queue", "a test says so")
+        await self.queue.send(queue, body, due_at=due_at)
+
+
+@pytest.fixture
+def queue(others: Stores) -> Interrupted:
+    return Interrupted(others.queue)
+
+
+@pytest_asyncio.fixture
+async def outbox(
+    deployment: Deployment, queue: Interrupted, clock: MovedClock
+) -> AsyncIterator[CosmosOutbox]:
+    """An outbox whose queue can be interrupted."""
+    account = deployment.account()
+    yield CosmosOutbox(
+        account.container(MESSAGES), deployment.bodies, queue.send, clock, attempts_kept=ATTEMPTS_KEPT
+    )
+    await account.close()
+
+
+async def test_a_message_that_could_not_be_queued_is_queued_later(
+    outbox: CosmosOutbox, queue: Interrupted, others: Stores
+) -> None:
+    """Nobody was promised anything; but it is in view, so it shall be delivered."""
+    message, later = a_message(ACME), a_message(ACME, deliver_at=NOON + HOUR)
+    for each in (message, later):
+        with pytest.raises(Unavailable):
+            await outbox.accept(each, a_dispatch(each), None)
+    queue.is_out_of_reach = False
+
+    assert await outbox.requeue(before=NOON, limit=9) == []
+    assert [work.message_id for work in await outbox.requeue(before=NOON + SECOND, limit=9)] == [message.id]
+    assert await outbox.requeue(before=NOON + HOUR, limit=9) == []
+    after = NOON + HOUR + SECOND
+    assert [work.message_id for work in await outbox.requeue(before=after, limit=9)] == [later.id]
+    assert sorted(await dispatched(others)) == [message.id, later.id]
+
+
+async def test_a_message_that_was_told_its_time_is_not_queued_again_once_it_was_attempted(
+    outbox: CosmosOutbox, queue: Interrupted
+) -> None:
+    queue.is_out_of_reach = False
+    message = a_message(ACME, deliver_at=NOON + HOUR)
+    await outbox.accept(message, a_dispatch(message), None)
+    await outbox.record(an_attempt(message, ENDPOINT), None)
+
+    assert await outbox.requeue(before=NOON + 2 * HOUR, limit=9) == []
+
+
+@pytest.mark.parametrize("said", [{"key": KEY}, {"event_id": "e"}])
+async def test_a_repeat_has_the_first_message_queued_before_it_is_answered(
+    outbox: CosmosOutbox, queue: Interrupted, others: Stores, clock: MovedClock, said: dict[str, object]
+) -> None:
+    """The process may have ended between the two writes; and if that fails again, the repeat fails, too."""
+    first, again = (a_message(ACME, **said) for _ in range(2))
+    claim = CLAIM if "key" in said else None
+    for message in (first, again):
+        with pytest.raises(Unavailable):
+            await outbox.accept(message, a_dispatch(message), claim)
+    queue.is_out_of_reach = False
+
+    if claim is None:
+        with pytest.raises(EventIdTaken):
+            await outbox.accept(again, a_dispatch(again), claim)
+    else:
+        assert await outbox.accept(again, a_dispatch(again), claim) == claim.answer
+
+    clock.move(REPEAT_AFTER)
+    assert await dispatched(others) == [first.id]
+    await outbox.record(an_attempt(first, ENDPOINT), None)
+    with suppress(EventIdTaken):
+        await outbox.accept(again, a_dispatch(again), claim)
+    clock.move(REPEAT_AFTER)
+    assert await dispatched(others) == []
+
+
+async def test_a_retry_that_could_not_be_queued_is_queued_when_it_is_overdue(
+    outbox: CosmosOutbox, queue: Interrupted, others: Stores, clock: MovedClock
+) -> None:
+    """And left alone then, though it waits behind others for a while."""
+    attempt = a_failed_attempt(a_message(ACME), ENDPOINT)
+    retry = a_retry(attempt, forced=True)
+    with pytest.raises(Unavailable):
+        await outbox.record(attempt, DueRetry(retry, NOON + 5 * SECOND))
+    queue.is_out_of_reach = False
+
+    assert await outbox.requeue(before=NOON + 5 * SECOND, limit=9) == []
+    clock.move(10 * SECOND)
+    assert await outbox.requeue(before=clock.now(), limit=9) == [retry]
+    clock.move(OVERDUE_AGAIN)
+    assert await outbox.requeue(before=clock.now(), limit=9) == []
+    clock.move(SECOND)
+    assert await outbox.requeue(before=clock.now(), limit=9) == [retry]
+    assert await retried(others) == [attempt.message_id] * 2
+
+    second = an_attempt(structs.replace(a_message(ACME), id=attempt.message_id), ENDPOINT, number=2)
+    await outbox.record(second, None)
+    clock.move(2 * OVERDUE_AGAIN)
+    assert await outbox.requeue(before=clock.now(), limit=9) == []
+
+
+async def test_no_more_is_queued_again_at_once_than_was_asked_for(
+    outbox: CosmosOutbox, queue: Interrupted
+) -> None:
+    for _ in range(5):
+        message = a_message(ACME)
+        with pytest.raises(Unavailable):
+            await outbox.accept(message, a_dispatch(message), None)
+    queue.is_out_of_reach = False
+
+    assert [len(await outbox.requeue(before=NOON + SECOND, limit=2)) for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_a_large_payload_lies_elsewhere_and_is_read_from_there(
+    deployment: Deployment, process: Stores, clock: MovedClock
+) -> None:
+    small, large = a_message(ACME), a_message(ACME, payload=LARGE, payload_expires_at=NOON + HOUR)
+    await accept(process, small)
+    await accept(process, large)
+    assert [body.decode() for _, body in deployment.bodies.kept.values()] == [LARGE]
+
+    assert await process.messages.get(ACME.id, large.id) == large
+    assert await process.messages.scan(ACME.id, EVERYTHING, MessageFilter()) == [small, large]
+    clock.move(HOUR)
+    assert (await process.messages.get(ACME.id, large.id)).payload is None
+    removed = await process.messages.erase_payloads(expired_at=clock.now(), limit=9)
+    assert (removed.count, deployment.bodies.kept) == (1, {})
+
+
+async def test_a_large_payload_is_erased_and_removed_with_its_message(
+    deployment: Deployment, process: Stores
+) -> None:
+    erased, removed = a_message(ACME, payload=LARGE), a_message(ACME, payload=LARGE)
+    for message in (erased, removed):
+        await accept(process, message)
+
+    await process.messages.erase_payload(ACME.id, erased.id)
+    await process.messages.remove_several(ACME.id, [removed.id])
+
+    assert deployment.bodies.kept == {}
+    assert (await process.messages.get(ACME.id, erased.id)).payload is None
+
+
+async def test_a_large_payload_that_was_lost_is_gone_and_the_message_stays_in_view(
+    deployment: Deployment, process: Stores
+) -> None:
+    message = a_message(ACME, payload=LARGE)
+    await accept(process, message)
+    deployment.bodies.kept.clear()
+
+    assert (await process.messages.get(ACME.id, message.id)).payload is None
+    assert [one.payload for one in await process.messages.scan(ACME.id, EVERYTHING, MessageFilter())] == [
+        None
+    ]
+
+
+async def test_nothing_is_accepted_whose_payload_cannot_be_kept(
+    deployment: Deployment, process: Stores
+) -> None:
+    message = a_message(ACME, payload=LARGE)
+    deployment.bodies.is_out_of_reach = True
+
+    with pytest.raises(Unavailable):
+        await process.outbox.accept(message, a_dispatch(message), None)
+
+    assert await kept(process) == []
+
+
+async def test_an_answer_with_a_large_body_is_repeated_verbatim(
+    deployment: Deployment, process: Stores
+) -> None:
+    """Who posts a large payload is answered with it, if he asks for that."""
+    answer = an_answer(body=LARGE.encode())
+    first, again = (a_message(ACME, key=KEY, payload=LARGE) for _ in range(2))
+    claim = Claim(KEY, answer, NOON + HOUR)
+    await accept(process, first, claim)
+    await process.answers.finish(KEY, answer, expires_at=NOON + HOUR)
+
+    assert await process.outbox.accept(again, a_dispatch(again), claim) == answer
+    assert await process.answers.begin(KEY, now=NOON, lock_until=NOON + SECOND) == answer
+    # The payload of the first, its answer, and the answer that is no message's.
+    assert len(deployment.bodies.kept) == 3
+
+
+async def test_what_is_over_goes_by_itself(
+    deployment: Deployment, process: Stores, clock: MovedClock
+) -> None:
+    """A message and the claim on its eventId stay; payload, key, attempts and answers do not."""
+    message = a_message(ACME, key=KEY, event_id="e")
+    await accept(process, message, CLAIM)
+    await process.outbox.record(a_failed_attempt(message, ENDPOINT), None)
+    await process.outbox.record(an_attempt(message, ENDPOINT, number=2, timestamp=NOON + SECOND), None)
+    await process.answers.finish(KEY, an_answer(), expires_at=NOON + HOUR)
+
+    clock.move(timedelta(days=91))
+
+    account = deployment.account()
+    left = [row async for row in account.container(MESSAGES).query("SELECT VALUE c.id FROM c", {})]
+    left += [row async for row in account.container(ANSWERS).query("SELECT VALUE c.id FROM c", {})]
+    await account.close()
+    assert sorted(left) == sorted([message.id, event_claim_id("e")])
+
+
+async def test_a_message_whose_id_says_another_shard_is_a_mistake_of_ours(process: Stores) -> None:
+    ids_of = {ids.shard_of(one.id): one for one in (a_message(ACME) for _ in range(16))}
+    wrong = ids_of[(ids.shard_for(b"e") + 1) % ids.SHARDS]
+
+    with pytest.raises(ValueError, match="another eventId"):
+        await accept(process, structs.replace(wrong, event_id="e"))
