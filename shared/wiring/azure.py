@@ -61,7 +61,7 @@ def on_azure(
     queue = ServiceBusQueue(namespace, clock)
     records, container = Records(account.container(CATALOGUE)), account.container(MESSAGES)
     messages = CosmosMessages(container, bodies, clock)
-    outbox = CosmosOutbox(container, bodies, queue, clock, attempts_kept=settings.attempt_retention)
+    outbox = CosmosOutbox(container, bodies, queue.send, clock, attempts_kept=settings.attempt_retention)
     local: list[Storage] = []
 
     @cache
