@@ -98,9 +98,9 @@ async def test_lines_whose_turns_are_past_are_forgotten(clock: MovedClock, recor
         await crowded.take("app_1", [Limit(f"ep_{number}", SECOND)], now=NOON + 2 * number * SECOND)
 
     assert len(crowded._lines) < 5
-    assert await records.read("app_1", "ep_8") is not None
+    assert await records.read("app_1", "line:ep_8") is not None
     clock.move(timedelta(minutes=2))
-    assert await records.read("app_1", "ep_8") is None
+    assert await records.read("app_1", "line:ep_8") is None
 
 
 async def test_changes_made_by_two_processes_at_once_are_both_kept(begin: Begin) -> None:

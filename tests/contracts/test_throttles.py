@@ -9,6 +9,7 @@ from shared.domain.errors import Unavailable
 from shared.domain.throttle import Limit, Turn
 from tests.clock import NOON
 from tests.contracts.adapters import Stores
+from tests.makers import an_endpoint
 
 APP = "app_1"
 SECOND = timedelta(seconds=1)
@@ -29,6 +30,18 @@ async def test_no_turn_is_given_twice_to_who_comes_at_once(stores: Stores) -> No
 async def test_lines_do_not_know_each_other(stores: Stores) -> None:
     for line in ("ep_1@1", "ep_2@1", "ep_1@2"):
         assert await stores.throttles.take(APP, [Limit(line, SECOND)], now=NOON) is None
+
+
+async def test_a_line_is_no_endpoint_though_it_is_called_as_one(stores: Stores) -> None:
+    """Without a change of its rate, that is what it is called."""
+    endpoint = an_endpoint()
+    await stores.endpoints.add(endpoint)
+    limit = Limit(endpoint.id, SECOND)
+
+    assert await stores.throttles.take(endpoint.app_id, [limit], now=NOON) is None
+    assert await stores.throttles.next_turns(endpoint.app_id, [limit], now=NOON) == [NOON + SECOND]
+
+    assert await stores.endpoints.of_application(endpoint.app_id) == [endpoint]
 
 
 async def test_a_turn_in_the_second_line_is_taken_only_when_that_in_the_first_has_come(

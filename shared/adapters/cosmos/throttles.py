@@ -105,7 +105,7 @@ class CosmosThrottles:
         return None
 
     async def next_turns(self, app_id: str, under: Sequence[Limit], *, now: datetime) -> Sequence[datetime]:
-        found = await gather(*(self._records.read(app_id, limit.line) for limit in under))
+        found = await gather(*(self._records.read(app_id, _id(limit.line)) for limit in under))
         free_at = [now if line is None else instant(line.thing["free_at"]) for line in found]
         return [max(self._next(limit.line, at), now) for limit, at in zip(under, free_at, strict=True)]
 
@@ -122,9 +122,14 @@ class CosmosThrottles:
         return line
 
 
+def _id(line: str) -> str:
+    """A line may be called as the endpoint that it is of, which lies beside it."""
+    return f"line:{line}"
+
+
 def _record(app_id: str, line: str, free_at: datetime, now: datetime) -> Record:
     return Record(
-        id=line,
+        id=_id(line),
         pk=app_id,
         kind=KIND,
         thing={"free_at": micros(free_at)},
