@@ -37,7 +37,7 @@ REQUIREMENTS = requirements-dev.txt requirements-local.txt requirements.txt \
 	$(CLIENTS)/python/svix-1.txt $(CLIENTS)/python/svix-2.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run azure-local test check bench coverage fmt requirements clean local-environment dev-environment \
+.PHONY: help run azure-local test check bench bench-azure coverage fmt requirements clean local-environment dev-environment \
 	check-format check-lint check-types check-imports check-requirements check-addresses check-json
 
 help: ## list the verbs
@@ -57,6 +57,9 @@ check: check-format check-lint check-types check-imports check-requirements chec
 
 bench: dev-environment ## measure: messages per second, latency, memory, losses
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-azure: dev-environment ## measure the same on emulators of Azure, and count what a message asks of them
+	@$(BIN)/python -m tests.bench.azure $(ARGS)
 
 coverage: dev-environment ## run every test and say which lines none reaches
 	@$(PYTEST) --cov --cov-report=term $(ARGS)

@@ -6,9 +6,11 @@ name their tables alike.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 SUCCEEDED = 0
 FAILED = 2
@@ -19,22 +21,38 @@ _DELIVERED = """
 """
 
 
-def recorded(database: Path, status: int) -> int:
-    """How many attempts of this status are recorded."""
-    with _opened(database) as connection:
-        (count,) = connection.execute(_COUNT, (status,)).fetchone()
-        return int(count)
+class Ledger(Protocol):
+    """Knows what is recorded."""
+
+    def recorded(self, status: int) -> int:
+        """How many attempts of this status are recorded."""
+        ...
+
+    def endpoints_served(self) -> Mapping[str, int]:
+        """By message id: at how many endpoints a successful attempt is recorded."""
+        ...
 
 
-def endpoints_served(database: Path) -> dict[str, int]:
-    """By message id: at how many endpoints a successful attempt is recorded."""
-    with _opened(database) as connection:
-        return dict(connection.execute(_DELIVERED, (SUCCEEDED,)))
+@dataclass(frozen=True, slots=True)
+class FileLedger:
+    """Of a service that keeps everything in a file."""
 
+    database: Path
 
-@contextmanager
-def _opened(database: Path) -> Iterator[sqlite3.Connection]:
-    with closing(
-        sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
-    ) as connection:
-        yield connection
+    def recorded(self, status: int) -> int:
+        """See `Ledger`."""
+        with self._opened() as connection:
+            (count,) = connection.execute(_COUNT, (status,)).fetchone()
+            return int(count)
+
+    def endpoints_served(self) -> Mapping[str, int]:
+        """See `Ledger`."""
+        with self._opened() as connection:
+            return dict(connection.execute(_DELIVERED, (SUCCEEDED,)))
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        with closing(
+            sqlite3.connect(f"{self.database.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
+        ) as connection:
+            yield connection

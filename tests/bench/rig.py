@@ -19,7 +19,7 @@ from tests.bench import receiver as receiving
 from tests.bench.machine import pace_us
 from tests.bench.outcome import Measured, Percentiles, compared, percentiles
 from tests.bench.processes import Process, memory, running, watched
-from tests.bench.service import HOST, Service, floor, heliograph, wait_until
+from tests.bench.service import HOST, LedgerOf, Service, floor, heliograph, ledger_of_file, wait_until
 
 NANOSECONDS = 1e9
 DRAINED_WITHIN = timedelta(seconds=120)
@@ -76,7 +76,7 @@ class Rig:
             Failed: A process did not do its part.
         """
         first = self._posted
-        tally, recorded = self._tally(), ledger.recorded(self.service.database, ledger.SUCCEEDED)
+        tally, recorded = self._tally(), self.service.ledger.recorded(ledger.SUCCEEDED)
         pace_before_us = pace_us()
         with watched(self.service.process) as seen:
             report, cpu = self._generate(_plan(load, self.service, "bench", first, seconds=load.seconds))
@@ -84,8 +84,8 @@ class Rig:
             self._wait_until_recorded(expected, tally.arrived, recorded)
             drained_ns = time.monotonic_ns()
             drained_cpu_seconds = self.service.process.cpu_seconds()
-        outcome = compared(report, self._report(), ledger.endpoints_served(self.service.database), first)
-        served = ledger.recorded(self.service.database, ledger.SUCCEEDED) - recorded
+        outcome = compared(report, self._report(), self.service.ledger.endpoints_served(), first)
+        served = self.service.ledger.recorded(ledger.SUCCEEDED) - recorded
         return Measured(
             posted=len(report.statuses),
             accepted=report.accepted,
@@ -111,7 +111,7 @@ class Rig:
         Raises:
             Failed: The service refuses a message, or does not attempt them all in time.
         """
-        before, failed = self._tally().refused, ledger.recorded(self.service.database, ledger.FAILED)
+        before, failed = self._tally().refused, self.service.ledger.recorded(ledger.FAILED)
         report, _ = self._generate(_plan(Load(0), self.service, "down", self._posted, count=count))
         refused = count - report.accepted
         if refused:
@@ -121,7 +121,7 @@ class Rig:
             self.service.process.must_run()
             return (
                 self._tally().refused - before >= count
-                and ledger.recorded(self.service.database, ledger.FAILED) - failed >= count
+                and self.service.ledger.recorded(ledger.FAILED) - failed >= count
             )
 
         if not wait_until(is_waiting, DRAINED_WITHIN, ASKS_EVERY):
@@ -134,8 +134,8 @@ class Rig:
             Failed: A process does not do its part.
         """
         first, service = self._posted, self.service
-        before, succeeded = self._tally(), ledger.recorded(service.database, ledger.SUCCEEDED)
-        missed = ledger.recorded(service.database, ledger.FAILED)
+        before, succeeded = self._tally(), service.ledger.recorded(ledger.SUCCEEDED)
+        missed = service.ledger.recorded(ledger.FAILED)
         endpoints = service.get("/api/v1/app/down/endpoint")["data"]
         assert isinstance(endpoints, list)
         endpoint = f"/api/v1/app/down/endpoint/{endpoints[0]['id']}"
@@ -151,7 +151,7 @@ class Rig:
         if not wait_until(lambda: progress()["status"] != "running", DRAINED_WITHIN, ASKS_EVERY):
             raise service.process.failed(f"has not recovered {missed} messages in time")
         self._wait_until_recorded(missed + report.accepted, before.arrived, succeeded)
-        outcome = compared(report, self._report(), ledger.endpoints_served(service.database), first)
+        outcome = compared(report, self._report(), service.ledger.endpoints_served(), first)
         ended = progress()["data"]
         began_at, ended_at = (datetime.fromisoformat(ended[name]) for name in ("startedAt", "finishedAt"))
         return Recovered(
@@ -216,7 +216,7 @@ class Rig:
             self.service.process.must_run()
             return (
                 self._tally().arrived - arrived >= expected
-                and ledger.recorded(self.service.database, ledger.SUCCEEDED) - recorded >= expected
+                and self.service.ledger.recorded(ledger.SUCCEEDED) - recorded >= expected
             )
 
         wait_until(is_recorded, DRAINED_WITHIN, ASKS_EVERY)
@@ -255,13 +255,18 @@ class Processors:
 
 
 @contextmanager
-def around_heliograph(load: Load, settings: Mapping[str, str] | None = None) -> Iterator[Rig]:
+def around_heliograph(
+    load: Load, settings: Mapping[str, str] | None = None, ledger_of: LedgerOf = ledger_of_file
+) -> Iterator[Rig]:
     """Heliograph on a fresh database, with an application that a load is posted to.
 
     Raises:
         Failed: A process does not come up.
     """
-    with _receiver(load) as (folder, process, port), heliograph(folder / "service", settings) as service:
+    with (
+        _receiver(load) as (folder, process, port),
+        heliograph(folder / "service", settings, ledger_of=ledger_of) as service,
+    ):
         service.application("bench", [f"http://{HOST}:{port}/{endpoint}" for endpoint in range(load.fan_out)])
         service.application("down", [f"http://{HOST}:{port}/down"])
         yield Rig(service, process, port, folder)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import jwt
 
+from tests.bench.ledger import FileLedger, Ledger
 from tests.bench.processes import Failed, Process, running
 from tests.bench.wire import Target
 from tests.ports import free_port
@@ -25,13 +26,21 @@ TOKEN_LIVES = timedelta(hours=1)
 ORGANIZATION = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
 
 
+LedgerOf = Callable[[int, Path], Ledger]
+
+
+def ledger_of_file(_: int, database: Path) -> Ledger:
+    """As a service that keeps everything in a file has it."""
+    return FileLedger(database)
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """A service that takes requests."""
 
     process: Process
     port: int
-    database: Path
+    ledger: Ledger
     token: str
 
     def post(self, path: str, body: Mapping[str, object]) -> Mapping[str, object]:
@@ -89,6 +98,7 @@ def heliograph(
     folder: Path,
     settings: Mapping[str, str] | None = None,
     prepare: Callable[[Path], None] = lambda _: None,
+    ledger_of: LedgerOf = ledger_of_file,
 ) -> Iterator[Service]:
     """Run Heliograph on a fresh database in a folder.
 
@@ -96,6 +106,7 @@ def heliograph(
         folder: It is made.
         settings: They go into the environment.
         prepare: Is called with the path of the database before it is opened.
+        ledger_of: Makes what knows what is recorded, from the service's port and the database's path.
 
     Raises:
         Failed: It does not come up.
@@ -113,7 +124,7 @@ def heliograph(
         **(settings or {}),
     }
     with running("heliograph", ["infra.local", "serve"], folder, environment) as process:
-        service = Service(process, port, database, _token(secret))
+        service = Service(process, port, ledger_of(port, database), _token(secret))
         _wait_until_ready(service)
         yield service
         process.end()
@@ -130,7 +141,7 @@ def floor(folder: Path, urls: Sequence[str]) -> Iterator[Service]:
     port, database = free_port(), folder / "floor.db"
     with running("floor", ["tests.bench.floor", str(port), str(database), *urls], folder) as process:
         # As long as a token of Heliograph's is, so that both read requests of one size.
-        service = Service(process, port, database, _token(secrets.token_urlsafe(32)))
+        service = Service(process, port, FileLedger(database), _token(secrets.token_urlsafe(32)))
         _wait_until_ready(service)
         yield service
         process.end()

@@ -81,6 +81,13 @@ class Program:
             self._process.kill()
             self._process.communicate()
 
+    def told(self, number: signal.Signals) -> str:
+        """The line that it prints on a signal."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        self._process.send_signal(number)
+        return self._process.stdout.readline()
+
     def part(self, name: str) -> str:
         """A part of the connection string."""
         return dict(part.split("=", 1) for part in self.connection_string.split(";") if part)[name]

@@ -198,7 +198,7 @@ class Gateway:
     counts: Counts = field(default_factory=Counts)
     faults: Faults = field(default_factory=Faults)
     endpoint: str = ""
-    page_rows: int = queries.PAGE_ROWS
+    page_rows: int = queries.MOST_ROWS
     empty_pages: bool = False
 
     def __post_init__(self) -> None:
@@ -399,7 +399,7 @@ class Gateway:
         question = queries.EVERYTHING if call.operation == "feed" else queries.asked(call.request.body)
         scope, where = self._scope(call, container, question)
         wanted = _whole_number(call.header(b"x-ms-max-item-count") or "-1")
-        rows_at_most = self.page_rows if wanted < 0 else min(wanted, self.page_rows)
+        rows_at_most = min(queries.PAGE_ROWS if wanted < 0 else wanted, self.page_rows)
         continuation = call.header(b"x-ms-continuation")
         if self.empty_pages and continuation is None:
             page = queries.Page([], queries.Mark().text(question.checksum), 0)

@@ -26,8 +26,11 @@ PER_RANGE = "PER RANGE "
 """What a query begins with that the plan has rewritten: its rows are for the client to put together."""
 
 PAGE_ROWS = 100
+"""How many rows a page has, if the request does not say."""
+
+MOST_ROWS = 1000
 PAGE_BYTES = 4 * 1024 * 1024
-"""How many rows and bytes a page has at most, if the request does not ask for fewer."""
+"""How many rows and bytes a page has at most, whatever the request says."""
 
 SORTED_KINDS = SORTED | {KINDS[type(None)]}
 

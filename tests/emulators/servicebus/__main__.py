@@ -2,21 +2,33 @@
 
     python -m tests.emulators.servicebus --port 5672 --file queues.db dispatch retry events tasks
 
-It says its connection string on the first line of standard output as soon as it serves.
+It says its connection string on the first line of standard output as soon as it serves, and on SIGUSR1 in one
+line of JSON how often it was asked for each operation since the last time.
 """
 
 import argparse
 import asyncio
+import json
+import signal
 import sys
 from pathlib import Path
 
+from tests.emulators.servicebus.faults import Operation
 from tests.emulators.servicebus.server import Server
 from tests.emulators.servicebus.settings import QueueSettings
 
 
 async def serve(server: Server) -> None:
-    """Serve until the process ends."""
+    """Serve until the process ends; SIGUSR1 has it print what it has counted, and count from nothing."""
+
+    def tell() -> None:
+        counts = {operation: server.faults.of(operation) for operation in Operation}
+        server.faults.counts.clear()
+        sys.stdout.write(f"{json.dumps(counts)}\n")
+        sys.stdout.flush()
+
     async with server:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell)
         sys.stdout.write(f"{server.connection_string}\n")
         sys.stdout.flush()
         await asyncio.get_running_loop().create_future()
