@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,10 +12,12 @@ from msgspec import structs
 
 from shared.adapters.cosmos.containers import ANSWERS, MESSAGES
 from shared.adapters.cosmos.documents import LARGE_BYTES, event_claim_id
-from shared.adapters.cosmos.outbox import OVERDUE_AGAIN, REPEAT_AFTER, CosmosOutbox
+from shared.adapters.cosmos.messages import FRESH
+from shared.adapters.cosmos.outbox import REPEAT_AFTER, CosmosOutbox
+from shared.adapters.cosmos.unqueued import OVERDUE_AGAIN, SAID_EVERY, SILENT_AFTER
 from shared.domain import ids
 from shared.domain.attempt import Status, Trigger
-from shared.domain.errors import EventIdTaken, Unavailable
+from shared.domain.errors import EventIdTaken, Unavailable, Unknown
 from shared.domain.message import Message
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, again_from, dispatch_from
 from shared.ports.attempts import AttemptFilter
@@ -76,8 +78,9 @@ async def warm(emulator: CosmosEmulator, process: Stores) -> None:
     is_warm = False
     while not is_warm:
         with suppress(Unavailable):
-            await process.messages.scan(ACME.id, EVERYTHING, MessageFilter())
+            await accept(process, a_message())
             is_warm = True
+    await dispatched(process)
     emulator.counts.clear()
 
 
@@ -295,13 +298,15 @@ async def test_a_late_failure_does_not_take_back_that_a_message_arrived(process:
 
 @dataclass
 class Interrupted:
-    """A queue that takes nothing while it is out of reach."""
+    """A queue that takes nothing while it is out of reach, and says nothing before its gate is open."""
 
     queue: Queue
     is_out_of_reach: bool = True
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def send(self, queue: str, body: bytes, *, due_at: datetime | None = None) -> None:
         """As the port says."""
+        await self.gate.wait()
         if self.is_out_of_reach:
             raise Unavailable("queue", "a test says so")
         await self.queue.send(queue, body, due_at=due_at)
@@ -309,7 +314,9 @@ class Interrupted:
 
 @pytest.fixture
 def queue(others: Stores) -> Interrupted:
-    return Interrupted(others.queue)
+    queue = Interrupted(others.queue)
+    queue.gate.set()
+    return queue
 
 
 @pytest_asyncio.fixture
@@ -405,6 +412,43 @@ async def test_a_retry_that_could_not_be_queued_is_queued_when_it_is_overdue(
     assert await outbox.requeue(before=clock.now(), limit=9) == []
 
 
+async def test_what_a_process_left_when_it_ended_is_queued_by_another(
+    outbox: CosmosOutbox, queue: Interrupted, process: Stores, clock: MovedClock
+) -> None:
+    """Between the two writes, that is; what was attempted already is not, nor what waits for its time."""
+    queue.is_out_of_reach = False
+    done, later, left = a_message(ACME), a_message(ACME, deliver_at=NOON + HOUR), a_message(ACME)
+    for message in (done, later):
+        await outbox.accept(message, a_dispatch(message), None)
+    await outbox.record(an_attempt(done, ENDPOINT), None)
+    queue.gate.clear()
+    accepting = asyncio.ensure_future(outbox.accept(left, a_dispatch(left), None))
+    while left.id not in await kept(process):
+        pass
+
+    clock.move(SILENT_AFTER)
+    assert await process.outbox.requeue(before=clock.now(), limit=9) == []
+    clock.move(SECOND)
+    (work,) = await process.outbox.requeue(before=clock.now(), limit=9)
+    assert work == a_dispatch(left, payload=None, repeat=True)
+    assert await process.outbox.requeue(before=clock.now(), limit=9) == []
+
+    queue.gate.set()  # it lives after all
+    assert await accepting is None
+
+
+async def test_what_a_process_accepts_that_is_alive_is_left_to_it(
+    outbox: CosmosOutbox, queue: Interrupted, process: Stores, clock: MovedClock
+) -> None:
+    queue.is_out_of_reach = False
+    for _ in range(2):
+        message = a_message(ACME)
+        await outbox.accept(message, a_dispatch(message), None)
+        clock.move(SAID_EVERY)
+
+    assert await process.outbox.requeue(before=NOON + SILENT_AFTER + SECOND, limit=9) == []
+
+
 async def test_no_more_is_queued_again_at_once_than_was_asked_for(
     outbox: CosmosOutbox, queue: Interrupted
 ) -> None:
@@ -497,6 +541,8 @@ async def test_what_is_over_goes_by_itself(
     await process.outbox.record(a_failed_attempt(message, ENDPOINT), None)
     await process.outbox.record(an_attempt(message, ENDPOINT, number=2, timestamp=NOON + SECOND), None)
     await process.answers.finish(KEY, an_answer(), expires_at=NOON + HOUR)
+    clock.move(2 * SILENT_AFTER)
+    assert await process.outbox.requeue(before=clock.now(), limit=9) == []
 
     clock.move(timedelta(days=91))
 
@@ -513,3 +559,30 @@ async def test_a_message_whose_id_says_another_shard_is_a_mistake_of_ours(proces
 
     with pytest.raises(ValueError, match="another eventId"):
         await accept(process, structs.replace(wrong, event_id="e"))
+
+
+async def test_a_message_that_has_not_reached_the_copy_that_is_read_is_looked_for_again(
+    emulator: CosmosEmulator, process: Stores, clock: MovedClock
+) -> None:
+    """Else a large payload that another process has just accepted would be taken for erased."""
+    message = a_message(ACME)
+    await accept(process, message)
+    await warm(emulator, process)
+
+    emulator.inject(Fault("read", answer=404, times=4))
+    assert await process.messages.get(ACME.id, message.id) == message
+    clock.move(FRESH)
+    emulator.inject(Fault("read", answer=404, times=2))
+    with pytest.raises(Unknown):
+        await process.messages.get(ACME.id, message.id)
+
+
+async def test_nobody_is_asked_for_what_cannot_be_an_id(emulator: CosmosEmulator, process: Stores) -> None:
+    """What the service takes for a path, it would take for something else."""
+    await warm(emulator, process)
+
+    for key in ("msg_/../x", "msg_?", "msg_\N{SNOWMAN}", "msg_#"):
+        with pytest.raises(Unknown):
+            await process.messages.get(ACME.id, key)
+
+    assert emulator.counts.operations() == 0

@@ -80,6 +80,7 @@ MESSAGES = Shape(
         "/tags/*",
         # What may not have been queued.
         "/due/?",
+        "/by/?",
     ),
     composites=(("/message_id", "/key"), ("/endpoint_id", "/key"), ("/stands_at", "/message_id")),
 )

@@ -85,13 +85,14 @@ def _digest(name: bytes) -> str:
     return blake2b(name, digest_size=_DIGEST_BYTES).hexdigest()
 
 
-def message_document(message: Message, *, only_at: str | None, place: str | None) -> Document:
+def message_document(message: Message, *, only_at: str | None, place: str | None, by: str) -> Document:
     """The document of a message without its payload.
 
     Args:
         message: It.
         only_at: The endpoint that it is for, if it is for one alone.
         place: Where its payload lies, if that is a large one.
+        by: The process that accepts it.
     """
     document: Document = {
         **_common(message, MESSAGE, message.id),
@@ -103,6 +104,7 @@ def message_document(message: Message, *, only_at: str | None, place: str | None
         "trace": message.trace,
         "only_at": only_at,
         "place": place,
+        "by": by,
     }
     if message.deliver_at is not None:
         document["deliver_at"] = document["due"] = micros(message.deliver_at)

@@ -3,16 +3,15 @@
 1. The record is written: a message with its claims in one transactional batch, an attempt in one write.
 2. The work is queued. Only then is anything acknowledged.
 
-Between the two everything may end. An attempt says itself when its retry is due, and a message whose queueing
-failed is marked. What was marked, or is overdue, `requeue` queues again; and whoever repeats a request that
-was kept already has its message queued again before the answer, should there be no attempt on it yet.
+Between the two everything may end. `unqueued` finds what is left then; and whoever repeats a request that was
+kept already has its message queued again before the answer, should there be no attempt on it yet.
 """
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from msgspec import structs
 
@@ -20,7 +19,6 @@ from shared.adapters.cosmos.answers import answer_document, answer_of
 from shared.adapters.cosmos.container import ETAG, Container, Document, Operation, Refused
 from shared.adapters.cosmos.documents import (
     LARGE_BYTES,
-    MESSAGE,
     dispatch_of,
     event_claim_id,
     key_claim_id,
@@ -28,12 +26,12 @@ from shared.adapters.cosmos.documents import (
     partition_of,
     partitions,
     payload_document,
-    retry_of,
     seconds_until,
 )
-from shared.adapters.cosmos.lists import Query, rows
+from shared.adapters.cosmos.lists import Query
 from shared.adapters.cosmos.records import TRIES, Overtaken, instant, micros
 from shared.adapters.cosmos.standings import Recorded, Standings
+from shared.adapters.cosmos.unqueued import Send, Unqueued
 from shared.domain import ids
 from shared.domain.attempt import Attempt, Trigger
 from shared.domain.errors import EventIdTaken, Unavailable
@@ -53,24 +51,8 @@ REPEAT_AFTER = timedelta(minutes=1)
 """How long after it was accepted a message is handed over once more whose request was repeated: by then there
 is an attempt on it, and nothing is done, or it was not queued the first time."""
 
-OVERDUE_AGAIN = timedelta(hours=1)
-"""After so long a retry that was queued again and is still not made is taken for lost once more."""
-
 _NEVER = 2**53
 """An end, in microseconds since 1970, that a claim has which has none."""
-
-_WORK = (
-    "c.id, c.pk, c.kind, c.due, c.org_id, c.event_type, c.channels, c.tags, c.only_at, c.content_type,"
-    " c.trace, c.message_id, c.endpoint_id, c.retry"
-)
-
-
-class Send(Protocol):
-    """Queues a body."""
-
-    async def __call__(self, queue: str, body: bytes, *, due_at: datetime | None = None) -> None:
-        """As `shared.ports.queue.Queue.send`."""
-        ...
 
 
 class CosmosOutbox:
@@ -95,10 +77,11 @@ class CosmosOutbox:
         self._clock = clock
         self._attempts_kept = attempts_kept
         self._standings = Standings(container)
+        self._unqueued = Unqueued(container, send, clock)
         self._under_way: set[asyncio.Task[Any]] = set()
 
     async def accept(self, message: Message, dispatch: Dispatch, claim: Claim | None) -> StoredAnswer | None:
-        return await self._to_its_end(self._accept(message, dispatch, claim))
+        return await self._to_its_end(self._watched(message, dispatch, claim))
 
     async def record(self, attempt: Attempt, retry: DueRetry | None, *, beside_others: bool = False) -> None:
         is_early = attempt.number == FIRST or attempt.trigger is Trigger.MANUAL
@@ -117,15 +100,7 @@ class CosmosOutbox:
         return await answer_of(good[0], self._bodies) if good else None
 
     async def requeue(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
-        query = Query(_WORK).ask("c.due < @before", before=micros(before))
-        found = list[Document]()
-        async with aclosing(self._container.query(query.sql, query.given, page=limit)) as rows_due:
-            async for row in rows_due:
-                found.append(row)
-                if len(found) == limit:
-                    break
-        works = [await self._requeued(row) for row in sorted(found, key=lambda row: int(row["due"]))]
-        return [work for work in works if work is not None]
+        return await self._unqueued.requeue(before=before, limit=limit)
 
     async def close(self) -> None:
         """Wait for what is under way."""
@@ -142,6 +117,12 @@ class CosmosOutbox:
         self._under_way.discard(task)
         if not task.cancelled():
             task.exception()  # whoever is left to hear of it has heard of it
+
+    async def _watched(
+        self, message: Message, dispatch: Dispatch, claim: Claim | None
+    ) -> StoredAnswer | None:
+        async with self._unqueued.accepting(message):
+            return await self._accept(message, dispatch, claim)
 
     async def _accept(self, message: Message, dispatch: Dispatch, claim: Claim | None) -> StoredAnswer | None:
         documents = await self._documents(message, dispatch, claim)
@@ -176,7 +157,8 @@ class CosmosOutbox:
         place = None
         if payload is not None and len(body := payload.encode()) > LARGE_BYTES:
             place = await self._bodies.keep(message.id, body, expires_at=message.payload_expires_at)
-        documents = [message_document(message, only_at=dispatch.endpoint_id, place=place)]
+        by, only_at = self._unqueued.name, dispatch.endpoint_id
+        documents = [message_document(message, only_at=only_at, place=place, by=by)]
         if payload is not None and place is None:
             documents.append(payload_document(message, now))
         if claim is not None:
@@ -215,25 +197,19 @@ class CosmosOutbox:
         try:
             await self._send(DISPATCH_QUEUE, to_body(dispatch), due_at=message.deliver_at)
         except Unavailable:
-            if message.deliver_at is None:  # else it is marked
-                with suppress(Unavailable, Refused):
-                    pk = partition_of(message.app_id, message.id)
-                    await self._container.patch(message.id, pk, [_due(micros(message.created_at))])
+            if message.deliver_at is None:  # else it says itself when it is due
+                await self._unqueued.mark(message)
             raise
 
     async def _queue_repeated(self, claim: Document) -> None:
         """Queue the message that has a claim once more, if there is no attempt on it yet."""
         message = await self._container.read(claim["of"], claim["pk"])
-        if message is None or await self._is_attempted(message):
+        if message is None or await self._unqueued.is_attempted(message):
             return
         due_at = instant(message["created_at"]) + REPEAT_AFTER
         if "deliver_at" in message:
             due_at = max(due_at, instant(message["deliver_at"]))
         await self._send(DISPATCH_QUEUE, to_body(dispatch_of(message)), due_at=due_at)
-
-    async def _is_attempted(self, message: Document) -> bool:
-        query = Query("VALUE c.key", most=1).ask("c.message_id = @id", id=message["id"])
-        return bool(await rows(self._container, message["pk"], query))
 
     async def _record(self, attempt: Attempt, retry: DueRetry | None, *, is_first: bool) -> None:
         now = self._clock.now()
@@ -242,22 +218,6 @@ class CosmosOutbox:
         await self._standings.record(Recorded(attempt, retry, ttl), is_first=is_first)
         if retry is not None:
             await self._send(RETRY_QUEUE, to_body(retry.retry), due_at=retry.due_at)
-
-    async def _requeued(self, row: Document) -> Dispatch | Retry | None:
-        """Queue what is due, and have it be due later, or no more; None if there was nothing to do."""
-        work: Dispatch | Retry | None = None
-        due: int | None = None
-        if row["kind"] != MESSAGE:
-            work, due = retry_of(row), micros(self._clock.now() + OVERDUE_AGAIN)
-            await self._send(RETRY_QUEUE, to_body(work))
-        elif not await self._is_attempted(row):
-            work = dispatch_of(row)
-            await self._send(DISPATCH_QUEUE, to_body(work))
-        with suppress(Refused):  # it was attempted in between
-            await self._container.patch(
-                row["id"], row["pk"], [_due(due)], f"FROM c WHERE c.due = {row['due']:d}"
-            )
-        return work
 
 
 def _check_shard(message: Message, claim: Claim | None) -> None:
@@ -276,7 +236,3 @@ def _over(there: Document | None, document: Document) -> Operation:
     if there is None:
         return ("create", (document,))
     return ("replace", (document["id"], document), {"if_match_etag": there[ETAG]})
-
-
-def _due(at: int | None) -> dict[str, Any]:
-    return {"op": "set", "path": "/due", "value": at}

@@ -1,0 +1,168 @@
+"""Work that was recorded and perhaps never queued: how it is known, and how it is queued again.
+
+    an attempt     says when its retry is due
+    a message      says when it is due if it was told a time, or is marked if it could not be queued
+    a process      says while it accepts messages since when some of them may not be queued, and by when it
+                   will have said so again; if it has not, it has ended, or has had nothing to do
+
+All three say it as `due`, which is null once it was looked after. Messages that a process left are found by
+its name, and are queued again if there is no attempt on them.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from shared.adapters.cosmos.container import ETAG, Container, Document, Refused
+from shared.adapters.cosmos.documents import MESSAGE, dispatch_of, partition_of, retry_of
+from shared.adapters.cosmos.lists import Query, rows
+from shared.adapters.cosmos.records import a_name, instant, micros
+from shared.domain import ids
+from shared.domain.errors import Unavailable
+from shared.domain.message import Message
+from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Dispatch, Retry, to_body
+from shared.ports.clock import Clock
+
+PROCESS = "process"
+
+SAID_EVERY = timedelta(seconds=10)
+"""How often a process says that it accepts messages: a write for some thousands of theirs."""
+
+SILENT_AFTER = timedelta(minutes=1)
+"""How long it may be silent before others look after what it left. Much longer than any operation takes."""
+
+OVERDUE_AGAIN = timedelta(hours=1)
+"""After so long a retry that was queued again and is still not made is taken for lost once more."""
+
+_WORK = (
+    "c.id, c.pk, c.kind, c.due, c.org_id, c.event_type, c.channels, c.tags, c.only_at, c.content_type,"
+    " c.trace, c.message_id, c.endpoint_id, c.retry, c.since, c._etag"
+)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+class Send(Protocol):
+    """Queues a body."""
+
+    async def __call__(self, queue: str, body: bytes, *, due_at: datetime | None = None) -> None:
+        """As `shared.ports.queue.Queue.send`."""
+        ...
+
+
+class Unqueued:
+    """See the module.
+
+    Attributes:
+        name: Of this process.
+    """
+
+    def __init__(self, container: Container, send: Send, clock: Clock) -> None:
+        self.name = a_name()
+        self._container = container
+        self._send = send
+        self._clock = clock
+        self._open: dict[str, datetime] = {}
+        self._saying = asyncio.Lock()
+        self._says_again_at = _LONG_AGO
+
+    @asynccontextmanager
+    async def accepting(self, message: Message) -> AsyncIterator[None]:
+        """Around writing a message and queueing it: should the process end within, others know of it.
+
+        Raises:
+            Unavailable: The store is out of reach.
+        """
+        self._open[message.id] = message.created_at
+        try:
+            if self._clock.now() >= self._says_again_at:
+                await self._say()
+            yield
+        finally:
+            del self._open[message.id]
+
+    async def mark(self, message: Message) -> None:
+        """Remember that a message could not be queued, if that can be written."""
+        with suppress(Unavailable, Refused):
+            pk = partition_of(message.app_id, message.id)
+            await self._container.patch(message.id, pk, [_due(micros(message.created_at))])
+
+    async def is_attempted(self, message: Document) -> bool:
+        """Whether there is an attempt on a message."""
+        query = Query("VALUE c.key", most=1).ask("c.message_id = @id", id=message["id"])
+        return bool(await rows(self._container, message["pk"], query))
+
+    async def requeue(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
+        """Queue again what was due before an instant, and have it be due later or no more.
+
+        Args:
+            before: The instant.
+            limit: At most so many, besides those that a process left behind.
+        """
+        query = Query(_WORK).ask("c.due < @before", before=micros(before))
+        found = list[Document]()
+        async with aclosing(self._container.query(query.sql, query.given, page=limit)) as overdue:
+            async for row in overdue:
+                found.append(row)
+                if len(found) == limit:
+                    break
+        queued = list[Dispatch | Retry]()
+        for row in sorted(found, key=lambda row: int(row["due"])):
+            if row["kind"] == PROCESS:
+                queued += await self._left_behind(row)
+            else:
+                queued += await self._again(row)
+        return queued
+
+    async def _say(self) -> None:
+        async with self._saying:
+            now = self._clock.now()
+            if now < self._says_again_at:
+                return
+            said = {"since": micros(min(self._open.values())), "due": micros(now + SILENT_AFTER)}
+            await self._container.upsert({"id": self.name, "pk": self.name, "kind": PROCESS, **said})
+            self._says_again_at = now + SAID_EVERY
+
+    async def _again(self, row: Document) -> Sequence[Dispatch | Retry]:
+        """Queue what is due, if it still is to be done."""
+        work: list[Dispatch | Retry] = []
+        due: int | None = None
+        if row["kind"] != MESSAGE:
+            retry = retry_of(row)
+            await self._send(RETRY_QUEUE, to_body(retry))
+            work, due = [retry], micros(self._clock.now() + OVERDUE_AGAIN)
+        elif not await self.is_attempted(row):
+            work = [await self._dispatch(row)]
+        with suppress(Refused):  # it was attempted in between
+            when = f"FROM c WHERE c.due = {row['due']:d}"
+            await self._container.patch(row["id"], row["pk"], [_due(due)], when)
+        return work
+
+    async def _left_behind(self, process: Document) -> Sequence[Dispatch | Retry]:
+        """Queue the messages that a process accepted last and that were not attempted."""
+        first = ids.start_id(ids.MESSAGE, instant(process["since"]))
+        query = Query(_WORK).ask("c.by = @by AND c.listed >= @first", by=process["id"], first=first)
+        by_partition: dict[str, list[Document]] = defaultdict(list)
+        async for row in self._container.query(query.sql, query.given):
+            by_partition[row["pk"]].append(row)
+        work = list[Dispatch | Retry]()
+        for pk, messages in by_partition.items():
+            tried = Query("VALUE c.message_id").ask("c.message_id >= @first", first=first)
+            attempted = frozenset(await rows(self._container, pk, tried))
+            # One that was told a time, or was marked, is looked after by itself.
+            left = [row for row in messages if row["id"] not in attempted and "due" not in row]
+            work += [await self._dispatch(row) for row in left]
+        with suppress(Refused):  # it is there again, and says so
+            await self._container.delete(process["id"], process["pk"], process[ETAG])
+        return work
+
+    async def _dispatch(self, message: Document) -> Dispatch:
+        work = dispatch_of(message)
+        await self._send(DISPATCH_QUEUE, to_body(work))
+        return work
+
+
+def _due(at: int | None) -> dict[str, Any]:
+    return {"op": "set", "path": "/due", "value": at}
