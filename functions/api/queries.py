@@ -28,7 +28,7 @@ U64_MAX = 2**64 - 1
 U64_MAX_DIGITS = len(str(U64_MAX))
 
 _UNREADABLE = "Failed to deserialize query string: "
-_DEAD_LETTER = re.compile(rf"({'|'.join(QUEUES)}):([a-z]{{1,9}}-)?[0-9]{{1,18}}")
+_DEAD_LETTER = re.compile(rf"({'|'.join(QUEUES)}):([a-z]{{1,9}}-)?[0-9]{{1,19}}")
 _INDEX = re.compile(r"\[\d*\]$")
 
 

@@ -10,7 +10,8 @@ from typing import Protocol
 from shared.adapters.servicebus.consumer import ServiceBusConsumer
 from shared.adapters.servicebus.dead_letters import ServiceBusDeadLetters
 from shared.adapters.servicebus.namespace import Namespace
-from shared.adapters.servicebus.queue import ServiceBusQueue, rejected
+from shared.adapters.servicebus.queue import ServiceBusQueue
+from shared.adapters.servicebus.queues import LOCK, rejected
 from shared.adapters.sqlite.store import SqliteStore
 from shared.adapters.system import SystemClock
 from shared.ports.queue import Consumer, DeadLetters, Queue
@@ -19,7 +20,7 @@ from tests.emulators.servicebus.bench import forget_unclosed
 from tests.emulators.servicebus.server import Server
 from tests.emulators.servicebus.settings import QueueSettings
 
-LEASE = timedelta(minutes=1)
+LEASE = LOCK
 NAMES = ("dispatch", "retry")
 UNUSED = "tasks"
 """A queue that nobody has a link to."""

@@ -28,13 +28,12 @@ from azure.storage.blob.aio import ContainerClient
 
 from shared.adapters.blob.bodies import CONTAINER
 from shared.adapters.cosmos.containers import CONTAINERS, DATABASE, PER_DOCUMENT
-from shared.adapters.servicebus.queue import REJECTING, rejected
-from shared.domain.work import QUEUES
+from shared.adapters.servicebus.queues import SHAPES
 from tests.emulators.azurite.emulator import IS_INSTALLED, Azurite
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(".heliograph/azure")
-QUEUES_DEPLOYED = (*QUEUES, *map(rejected, REJECTING))
+QUEUES_DEPLOYED = [shape.name for shape in SHAPES]
 
 
 class Program:

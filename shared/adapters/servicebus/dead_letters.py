@@ -4,17 +4,20 @@ import asyncio
 from collections.abc import Collection, Sequence
 
 from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
-from azure.servicebus.aio import ServiceBusReceiver
 
 from shared.adapters.servicebus.consumer import delivery_of
 from shared.adapters.servicebus.namespace import Namespace
-from shared.adapters.servicebus.queue import REASON, REJECTING, ServiceBusQueue, queued, rejected
+from shared.adapters.servicebus.queue import REASON, ServiceBusQueue, queued
+from shared.adapters.servicebus.queues import REJECTING, rejected
+from shared.adapters.servicebus.receiving import Receiving
 from shared.domain.errors import Unavailable
 from shared.ports.queue import DELIVERIES_BEFORE, DeadLetter
 
 DIED = "dead"
 REJECTED = "rejected"
 """The beginnings of an id; its sequence number follows."""
+
+SEQUENCE_MAX = 2**63 - 1
 
 AT_ONCE = 100
 """So many are redriven in one go."""
@@ -32,12 +35,12 @@ class ServiceBusDeadLetters:
         self._namespace = namespace
         self._queue = queue
         self._rejecting = rejecting
-        self._receivers: dict[tuple[str, str], ServiceBusReceiver] = {}
+        self._lines: dict[tuple[str, str], Receiving] = {}
         self._turn = asyncio.Lock()
 
     async def page(self, queue: str, *, after: str | None = None, limit: int) -> Sequence[DeadLetter]:
         kind, _, number = (after or f"{DIED}-0").partition("-")
-        if kind not in {DIED, REJECTED}:
+        if kind not in {DIED, REJECTED} or not number.isdigit() or int(number) >= SEQUENCE_MAX:
             raise ValueError(f"{after!r} is not the id of a dead letter")
         start = int(number) + 1
         found: list[DeadLetter] = []
@@ -54,8 +57,8 @@ class ServiceBusDeadLetters:
             return count + (await self._move(queue, REJECTED) if queue in self._rejecting else 0)
 
     async def _peek(self, queue: str, kind: str, start: int, limit: int) -> list[DeadLetter]:
-        async with self._namespace.bounded(queue):
-            messages = await self._receiver(queue, kind).peek_messages(limit, sequence_number=start)
+        async with self._line(queue, kind).use() as receiver:
+            messages = await receiver.peek_messages(limit, sequence_number=start)
         return [_letter(queue, kind, message) for message in messages]
 
     async def _move(self, queue: str, kind: str) -> int:
@@ -64,34 +67,32 @@ class ServiceBusDeadLetters:
         Raises:
             Unavailable: The queue is out of reach.
         """
-        receiver, count = self._receiver(queue, kind), 0
+        line, count = self._line(queue, kind), 0
         while await self._peek(queue, kind, 1, 1):
-            async with self._namespace.bounded(queue):
+            async with line.use() as receiver:
                 messages = await receiver.receive_messages(AT_ONCE, max_wait_time=LOCKED_SECONDS)
             if not messages:
                 break
             try:
-                await self._queue.to(queue).send(_again(queue, message) for message in messages)
+                await self._queue.to(queue).send([_again(queue, message) for message in messages])
             except Unavailable:
-                async with self._namespace.bounded(queue):
+                async with line.use() as receiver:
                     for message in messages:
                         await receiver.abandon_message(message)
                 raise
-            async with self._namespace.bounded(queue):
+            async with line.use() as receiver:
                 for message in messages:
                     await receiver.complete_message(message)
             count += len(messages)
         return count
 
-    def _receiver(self, queue: str, kind: str) -> ServiceBusReceiver:
-        if (queue, kind) not in self._receivers:
-            if kind == DIED:
-                receiver = self._namespace.receiver(queue, dead=True)
-            else:
-                receiver = self._namespace.receiver(rejected(queue))
-            self._receivers[queue, kind] = receiver
-            self._namespace.closes(receiver.close)
-        return self._receivers[queue, kind]
+    def _line(self, queue: str, kind: str) -> Receiving:
+        self._namespace.check_open()
+        if (queue, kind) not in self._lines:
+            is_dead = kind == DIED
+            name = queue if is_dead else rejected(queue)
+            self._lines[queue, kind] = Receiving(self._namespace, name, dead=is_dead)
+        return self._lines[queue, kind]
 
 
 def _again(queue: str, message: ServiceBusReceivedMessage) -> ServiceBusMessage:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from azure.core.exceptions import AzureError
 from azure.servicebus.exceptions import (
     MessageSizeExceededError,
     MessagingEntityNotFoundError,
@@ -13,7 +12,7 @@ from azure.servicebus.exceptions import (
     ServiceBusServerBusyError,
 )
 
-from shared.domain.errors import TooLargeToQueue, Unavailable
+from shared.domain.errors import HeliographError, TooLargeToQueue, Unavailable
 
 PART = "queue"
 
@@ -31,6 +30,7 @@ def failures(queue: str) -> Iterator[None]:
     Raises:
         TooLargeToQueue: The service does not take so large a message.
         Unavailable: Whatever else is wrong.
+        HeliographError: It was one already.
     """
     try:
         yield
@@ -45,7 +45,9 @@ def failures(queue: str) -> Iterator[None]:
     except (ServiceBusAuthenticationError, ServiceBusAuthorizationError) as refused:
         role = "does the identity have the role Azure Service Bus Data Owner?"
         raise Unavailable(PART, f"{queue}: Service Bus refuses our credential; {role}") from refused
-    except (AzureError, OSError, AttributeError, ValueError) as wrong:
-        # The last two are how the client stumbles when its link is lost while two use it.
-        why = str(wrong).partition("\n")[0] or type(wrong).__name__
-        raise Unavailable(PART, f"{queue}: {why}") from wrong
+    except HeliographError:
+        raise
+    except Exception as wrong:
+        # The client stumbles in many ways when its link is lost while it is used.
+        why = str(wrong).partition("\n")[0]
+        raise Unavailable(PART, f"{queue}: {type(wrong).__name__}: {why}") from wrong

@@ -1,6 +1,6 @@
 """The sending side."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -9,26 +9,20 @@ from azure.servicebus import ServiceBusMessage, ServiceBusMessageState
 
 from shared.adapters.servicebus.namespace import Namespace
 from shared.adapters.servicebus.outgoing import Outgoing
-from shared.domain.work import EVENTS_QUEUE
+from shared.adapters.servicebus.queues import REJECTING, rejected
+from shared.adapters.servicebus.receiving import Receiving
+from shared.domain.work import DISPATCH_QUEUE
 from shared.ports.clock import Clock
 from shared.ports.queue import COUNTED_MAX, Backlog
 
 if TYPE_CHECKING:
-    from azure.servicebus.aio import ServiceBusReceiver
-
-REJECTING = (EVENTS_QUEUE,)
-"""The queues that bodies are rejected from; each has a queue of those beside it."""
+    from azure.servicebus import ServiceBusReceivedMessage
 
 REASON = "reason"
 """The application property of a rejected body that says why."""
 
 LOOKED_AT = 32
 """So many messages at the head of a queue are looked at for the oldest that is due."""
-
-
-def rejected(queue: str) -> str:
-    """The name of the queue of what was rejected."""
-    return f"{queue}-rejected"
 
 
 def queued(body: bytes, due_at: datetime | None = None) -> ServiceBusMessage:
@@ -46,7 +40,7 @@ class ServiceBusQueue:
         self._clock = clock
         self._rejecting = rejecting
         self._outgoing: dict[str, Outgoing] = {}
-        self._peeking: dict[str, ServiceBusReceiver] = {}
+        self._looking: dict[str, Receiving] = {}
 
     async def send(self, queue: str, body: bytes, *, due_at: datetime | None = None) -> None:
         is_later = due_at is not None and due_at > self._clock.now()
@@ -64,9 +58,8 @@ class ServiceBusQueue:
             if queue in self._rejecting:
                 beside = await self._namespace.administration().get_queue_runtime_properties(rejected(queue))
                 dead += beside.active_message_count or 0
-            due = found.active_message_count or 0
-            due_since = await self._due_since(queue) if due else None
-        scheduled = found.scheduled_message_count or 0
+        due, scheduled = found.active_message_count or 0, found.scheduled_message_count or 0
+        due_since = await self._due_since(queue) if due else None
         return Backlog(min(due, at_most), min(scheduled, at_most), due_since, min(dead, at_most))
 
     async def check(self) -> None:
@@ -75,7 +68,7 @@ class ServiceBusQueue:
         Raises:
             Unavailable: It is out of reach.
         """
-        await self.backlog(EVENTS_QUEUE)
+        await self._peek(DISPATCH_QUEUE)
 
     def to(self, queue: str) -> Outgoing:
         """The way into a queue.
@@ -91,10 +84,14 @@ class ServiceBusQueue:
         return self._outgoing[queue]
 
     async def _due_since(self, queue: str) -> datetime | None:
-        if queue not in self._peeking:
-            self._peeking[queue] = receiver = self._namespace.receiver(queue)
-            self._namespace.closes(receiver.close)
-        # From 1: it would go on where it ended otherwise.
-        found = await self._peeking[queue].peek_messages(LOOKED_AT, sequence_number=1)
-        states = (one.enqueued_time_utc for one in found if one.state == ServiceBusMessageState.ACTIVE)
-        return next(states, None)
+        found = await self._peek(queue)
+        instants = (one.enqueued_time_utc for one in found if one.state == ServiceBusMessageState.ACTIVE)
+        return next(instants, None)
+
+    async def _peek(self, queue: str) -> "Sequence[ServiceBusReceivedMessage]":
+        self._namespace.check_open()
+        if queue not in self._looking:
+            self._looking[queue] = Receiving(self._namespace, queue)
+        async with self._looking[queue].use() as receiver:
+            # From 1: it would go on where it ended otherwise.
+            return await receiver.peek_messages(LOOKED_AT, sequence_number=1)

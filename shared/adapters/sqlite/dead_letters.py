@@ -8,6 +8,8 @@ from shared.adapters.sqlite.lines import Lines
 from shared.adapters.sqlite.readers import Readers
 from shared.ports.queue import DeadLetter
 
+PLACE_MAX = 2**63 - 1
+
 
 class SqliteDeadLetters:
     """See `shared.ports.queue.DeadLetters`. An id is the place among the dead letters of all queues."""
@@ -18,6 +20,8 @@ class SqliteDeadLetters:
 
     async def page(self, queue: str, *, after: str | None = None, limit: int) -> Sequence[DeadLetter]:
         place = 0 if after is None else int(after)
+        if place > PLACE_MAX:
+            raise ValueError(f"{after} is not the id of a dead letter")
 
         def look(connection: sqlite3.Connection) -> Sequence[DeadLetter]:
             rows = connection.execute(

@@ -116,8 +116,9 @@ async def test_an_iterator_that_no_page_had_is_refused(api: Client, iterator: st
     assert (refused.status, refused.loc) == (422, ["query", "iterator", "__all__"])
 
 
-async def test_an_iterator_of_another_store_is_refused(api: Client) -> None:
-    assert (await api.get(f"{LIST}?iterator=events:dead-5")).status == 422
+@pytest.mark.parametrize("iterator", ["events:dead-5", "events:9999999999999999999"])
+async def test_an_iterator_of_another_store_is_refused(api: Client, iterator: str) -> None:
+    assert (await api.get(f"{LIST}?iterator={iterator}")).status == 422
 
 
 async def test_what_was_given_up_is_done_after_all(api: Client, acme: str, walk: Walk) -> None:
