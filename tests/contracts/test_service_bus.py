@@ -1,7 +1,6 @@
 """What becomes of queues on Service Bus when something goes wrong, and what they cost when nothing does."""
 
 import asyncio
-import json
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -21,7 +20,6 @@ from shared.adapters.servicebus.consumer import ServiceBusConsumer
 from shared.adapters.servicebus.failures import BUSY_WAIT
 from shared.adapters.servicebus.namespace import Namespace
 from shared.adapters.servicebus.queue import ServiceBusQueue
-from shared.adapters.servicebus.queues import SHAPES
 from shared.adapters.system import SystemClock
 from shared.domain.errors import TooLargeToQueue, Unavailable
 from tests.clock import MovedClock
@@ -32,8 +30,6 @@ from tests.emulators.servicebus.faults import Cut, Delay, Fault, Operation, Refu
 from tests.host.fakes import Called, KeptLines
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), FORGETFUL]
-
-ROOT = Path(__file__).parents[2]
 
 QUEUE = "dispatch"
 ALWAYS = 1_000
@@ -96,18 +92,6 @@ async def test_a_retry_is_scheduled_by_the_same_send(azure: ServiceBus, queues: 
 
     assert azure.server.faults.counts[Operation.SEND, QUEUE] <= 2
     assert (await queues.queue.backlog(QUEUE)).scheduled == 1
-
-
-async def test_microsofts_emulator_has_our_queues() -> None:
-    told = json.loads((ROOT / "infra" / "local" / "servicebus.json").read_text())
-    (namespace,) = told["UserConfig"]["Namespaces"]
-
-    found = {one["Name"]: one["Properties"] for one in namespace["Queues"]}
-
-    assert found.keys() == {shape.name for shape in SHAPES}
-    for shape in SHAPES:
-        assert found[shape.name]["MaxDeliveryCount"] == shape.max_deliveries
-        assert found[shape.name]["LockDuration"] == f"PT{shape.lock // timedelta(minutes=1)}M"
 
 
 @dataclass(frozen=True)

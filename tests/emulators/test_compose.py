@@ -1,13 +1,15 @@
 """Microsoft's emulators are started where the example of local settings looks for them."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 
-from shared.domain.work import QUEUES
+from shared.adapters.servicebus.emulator import COUNTS_PORT
+from shared.adapters.servicebus.queues import SHAPES
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / "infra" / "local"
@@ -28,11 +30,15 @@ def test_the_emulators_listen_where_the_example_of_local_settings_says() -> None
     assert ports("cosmos") == [urlsplit(EXAMPLE["HELIOGRAPH_COSMOS_ENDPOINT"]).port]
     assert urlsplit(EXAMPLE["HELIOGRAPH_BLOB_ENDPOINT"]).port in ports("storage")
     assert ports("storage") == DEVELOPMENT_STORAGE_PORTS
-    assert ports("servicebus") == [AMQP_PORT]
+    assert ports("servicebus") == [AMQP_PORT, COUNTS_PORT]
 
 
 def test_the_service_bus_emulator_has_the_queues_of_the_app() -> None:
     mounted = SERVICES["servicebus"]["volumes"][0].split(":")[0]
     namespace = json.loads((LOCAL / mounted).read_text())["UserConfig"]["Namespaces"][0]
 
-    assert sorted(queue["Name"] for queue in namespace["Queues"]) == sorted(QUEUES)
+    found = {queue["Name"]: queue["Properties"] for queue in namespace["Queues"]}
+    assert found.keys() == {shape.name for shape in SHAPES}
+    for shape in SHAPES:
+        assert found[shape.name]["MaxDeliveryCount"] == shape.max_deliveries
+        assert found[shape.name]["LockDuration"] == f"PT{shape.lock // timedelta(minutes=1)}M"
