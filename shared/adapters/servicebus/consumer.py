@@ -23,6 +23,9 @@ AHEAD = 100
 DRAW_SECONDS = 60
 """How long the client waits for a message before it is asked again."""
 
+AT_ONCE_SECONDS = 0.001
+"""The client takes no zero for what is there already."""
+
 REASON_CHARACTERS = 4_000
 """The service keeps a few more of why a message is a dead letter."""
 
@@ -166,6 +169,8 @@ class _Tap:
             async with self._changed:
                 await self._changed.wait_for(lambda: len(self._ready) < AHEAD)
             self._ready += await receiver.receive_messages(1, max_wait_time=DRAW_SECONDS)
+            # What came with it: one by one, each would wait for its turn of a busy event loop.
+            self._ready += await receiver.receive_messages(AHEAD, max_wait_time=AT_ONCE_SECONDS)
             await self._tell()
 
     async def _tell(self) -> None:
