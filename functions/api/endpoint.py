@@ -1,7 +1,8 @@
 """Endpoints: where an application wants its messages, and which of them."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -174,8 +175,8 @@ def _wanted(body: AnyEndpointIn | EndpointPatch) -> list[str] | msgspec.UnsetTyp
     return body.event_types
 
 
-class EndpointOut(msgspec.Struct, kw_only=True, rename="camel"):
-    """An endpoint, without its secret and headers.
+class AnyEndpointOut(msgspec.Struct, kw_only=True, rename="camel"):
+    """What every endpoint shows, whoever it belongs to.
 
     Attributes:
         rate_limit: The old name of `throttleRate`.
@@ -185,17 +186,30 @@ class EndpointOut(msgspec.Struct, kw_only=True, rename="camel"):
     id: str
     description: str
     url: str
-    version: int
     disabled: bool
     uid: str | None
     rate_limit: int | None
     throttle_rate: int | None
     event_types: list[str] | None
     filter_types: list[str] | None
-    channels: list[str] | None
     created_at: atoms.Instant
     updated_at: atoms.Instant
     metadata: atoms.Metadata
+
+
+Shown = TypeVar("Shown", bound=AnyEndpointOut)
+
+
+class EndpointOut(AnyEndpointOut, kw_only=True):
+    """An endpoint, without its secret and headers.
+
+    Attributes:
+        rate_limit: The old name of `throttleRate`.
+        filter_types: The old name of `eventTypes`.
+    """
+
+    version: int
+    channels: list[str] | None
 
 
 class ListResponseEndpointOut(ListResponse[EndpointOut]):
@@ -256,22 +270,27 @@ async def delete(call: Call[NoQuery, NoBody]) -> Answer:
 
 def endpoint_out(endpoint: Endpoint) -> EndpointOut:
     """An endpoint as the API shows it."""
+    channels = atoms.sorted_names(endpoint.channels)
+    return any_endpoint_out(EndpointOut, endpoint, version=endpoint.version, channels=channels)
+
+
+def any_endpoint_out(shape: Callable[..., Shown], endpoint: Endpoint, **besides: object) -> Shown:
+    """An endpoint in a shape of its owner's, with what that shape has besides."""
     event_types = atoms.sorted_names(endpoint.event_types)
-    return EndpointOut(
+    return shape(
         id=endpoint.id,
         description=endpoint.description,
         url=endpoint.url,
-        version=endpoint.version,
         disabled=endpoint.disabled,
         uid=endpoint.uid,
         rate_limit=endpoint.throttle_rate,
         throttle_rate=endpoint.throttle_rate,
         event_types=event_types,
         filter_types=event_types,
-        channels=atoms.sorted_names(endpoint.channels),
         created_at=to_wire(endpoint.created_at),
         updated_at=to_wire(endpoint.updated_at),
         metadata=dict(endpoint.metadata),
+        **besides,
     )
 
 

@@ -6,13 +6,11 @@ first of them.
 
 from dataclasses import replace
 
-import msgspec
-
 from functions.api import atoms
 from functions.api.answers import NO_CONTENT, Answer, json_answer
 from functions.api.application import found_or_made
 from functions.api.bodies import Body
-from functions.api.endpoint import AnyEndpointIn, ListQuery
+from functions.api.endpoint import AnyEndpointIn, AnyEndpointOut, ListQuery, any_endpoint_out
 from functions.api.endpoint_headers import (
     EndpointHeadersIn,
     EndpointHeadersOut,
@@ -30,7 +28,6 @@ from shared.domain.endpoint import Endpoint, NewEndpoint
 from shared.domain.errors import Unknown
 from shared.domain.operational import MANAGEMENT_ORG
 from shared.domain.paging import page_of, scan_by_key
-from shared.domain.timestamps import to_wire
 
 
 class OperationalWebhookEndpointUpsertIn(AnyEndpointIn, frozen=True, kw_only=True, rename="camel"):
@@ -71,26 +68,13 @@ class OperationalWebhookEndpointIn(AnyEndpointIn, frozen=True, kw_only=True, ren
         )
 
 
-class OperationalWebhookEndpointOut(msgspec.Struct, kw_only=True, rename="camel"):
+class OperationalWebhookEndpointOut(AnyEndpointOut):
     """An operational webhook endpoint, without its secret and headers.
 
     Attributes:
         rate_limit: The old name of `throttleRate`.
         filter_types: The old name of `eventTypes`.
     """
-
-    id: str
-    description: str
-    url: str
-    disabled: bool
-    uid: str | None
-    rate_limit: int | None
-    throttle_rate: int | None
-    event_types: list[str] | None
-    filter_types: list[str] | None
-    created_at: atoms.Instant
-    updated_at: atoms.Instant
-    metadata: atoms.Metadata
 
 
 class ListResponseOperationalWebhookEndpointOut(ListResponse[OperationalWebhookEndpointOut]):
@@ -227,21 +211,7 @@ async def _endpoint(call: Call[Query, Body]) -> Endpoint:
 
 
 def _out(endpoint: Endpoint) -> OperationalWebhookEndpointOut:
-    event_types = atoms.sorted_names(endpoint.event_types)
-    return OperationalWebhookEndpointOut(
-        id=endpoint.id,
-        description=endpoint.description,
-        url=endpoint.url,
-        disabled=endpoint.disabled,
-        uid=endpoint.uid,
-        rate_limit=endpoint.throttle_rate,
-        throttle_rate=endpoint.throttle_rate,
-        event_types=event_types,
-        filter_types=event_types,
-        created_at=to_wire(endpoint.created_at),
-        updated_at=to_wire(endpoint.updated_at),
-        metadata=dict(endpoint.metadata),
-    )
+    return any_endpoint_out(OperationalWebhookEndpointOut, endpoint)
 
 
 _NAME = "v1.operational-webhook.endpoint"
