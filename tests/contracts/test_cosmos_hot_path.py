@@ -123,6 +123,24 @@ async def test_answers_that_come_together_are_one_batch(emulator: CosmosEmulator
     assert len(await process.attempts.latest(ACME.id, message.id)) == 5
 
 
+async def test_messages_of_one_shard_that_come_together_are_one_batch(
+    emulator: CosmosEmulator, process: Stores
+) -> None:
+    await warm(emulator, process)
+    rivals = [a_message(ACME, event_id="e") for _ in range(2)]
+    others = [a_message(ACME, key=b"e") for _ in range(10)]
+
+    await asyncio.gather(*(accept(process, message) for message in others))
+    assert emulator.counts.operations() == 1
+    answers = await asyncio.gather(
+        *(process.outbox.accept(message, a_dispatch(message), None) for message in rivals),
+        return_exceptions=True,
+    )
+
+    assert sorted(type(answer).__name__ for answer in answers) == ["EventIdTaken", "NoneType"]
+    assert len(await kept(process)) == 11
+
+
 async def test_a_page_of_50_is_one_query_a_shard(emulator: CosmosEmulator, process: Stores) -> None:
     """Of attempted messages two: how they stand, and the messages themselves."""
     messages = [a_message(ACME) for _ in range(60)]

@@ -1,6 +1,7 @@
 """Messages and attempts on Cosmos DB, together with the work that follows from them, in queues elsewhere.
 
-1. The record is written: a message with its claims in one transactional batch, an attempt in one write.
+1. The record is written: a message with its claims in one transactional batch, an attempt in one write, and
+   what comes at the same time for the same partition together.
 2. The work is queued. Only then is anything acknowledged.
 
 Between the two everything may end. `unqueued` finds what is left then; and whoever repeats a request that was
@@ -31,6 +32,7 @@ from shared.adapters.cosmos.documents import (
 from shared.adapters.cosmos.lists import Query
 from shared.adapters.cosmos.records import TRIES, Overtaken, instant, micros
 from shared.adapters.cosmos.standings import Recorded, Standings
+from shared.adapters.cosmos.together import CHARACTER_BYTES, Together
 from shared.adapters.cosmos.unqueued import Send, Unqueued
 from shared.domain import ids
 from shared.domain.attempt import Attempt, Trigger
@@ -50,6 +52,9 @@ FIRST = 1
 REPEAT_AFTER = timedelta(minutes=1)
 """How long after it was accepted a message is handed over once more whose request was repeated: by then there
 is an attempt on it, and nothing is done, or it was not queued the first time."""
+
+REST_BYTES = 4_000
+"""What the rest of a message takes on its way, about: ids, names and channels, several times."""
 
 _NEVER = 2**53
 """An end, in microseconds since 1970, that a claim has which has none."""
@@ -77,6 +82,7 @@ class CosmosOutbox:
         self._clock = clock
         self._attempts_kept = attempts_kept
         self._standings = Standings(container)
+        self._together = Together(container)
         self._unqueued = Unqueued(container, send, clock)
         self._under_way: set[asyncio.Task[Any]] = set()
 
@@ -127,6 +133,26 @@ class CosmosOutbox:
     async def _accept(self, message: Message, dispatch: Dispatch, claim: Claim | None) -> StoredAnswer | None:
         documents = await self._documents(message, dispatch, claim)
         operations: dict[str, Operation] = {one["id"]: ("create", (one,)) for one in documents}
+        pk = partition_of(message.app_id, message.id)
+        try:
+            await self._together.write(pk, list(operations.values()), _size_bytes(message, claim))
+        except Refused:
+            return await self._accept_alone(message, dispatch, documents, operations)
+        await self._queue_dispatch(message, dispatch)
+        return None
+
+    async def _accept_alone(
+        self,
+        message: Message,
+        dispatch: Dispatch,
+        documents: Sequence[Document],
+        operations: dict[str, Operation],
+    ) -> StoredAnswer | None:
+        """Accept a message that was refused, or one that was written together with it.
+
+        Raises:
+            Overtaken: Others came in between each time.
+        """
         pk = partition_of(message.app_id, message.id)
         for _ in range(TRIES):
             try:
@@ -218,6 +244,12 @@ class CosmosOutbox:
         await self._standings.record(Recorded(attempt, retry, ttl), is_first=is_first)
         if retry is not None:
             await self._send(RETRY_QUEUE, to_body(retry.retry), due_at=retry.due_at)
+
+
+def _size_bytes(message: Message, claim: Claim | None) -> int:
+    """How much a message and its claims may be on their way."""
+    characters = len(message.payload or "") + (0 if claim is None else len(claim.answer.body))
+    return REST_BYTES + CHARACTER_BYTES * characters
 
 
 def _check_shard(message: Message, claim: Claim | None) -> None:

@@ -22,13 +22,10 @@ from shared.adapters.cosmos.documents import (
     retry_document,
 )
 from shared.adapters.cosmos.records import TRIES, Overtaken
-from shared.adapters.cosmos.together import Together
+from shared.adapters.cosmos.together import CHARACTER_BYTES, Together
 from shared.domain.attempt import Attempt, Status, Trigger
 from shared.domain.chain import message_status
 from shared.ports.outbox import DueRetry
-
-CHARACTER_BYTES = 6
-"""What a character takes at most on its way."""
 
 REST_BYTES = 4_000
 """What the rest of an attempt takes on its way, about: the longest URL and the longest names."""

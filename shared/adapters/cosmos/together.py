@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from shared.adapters.cosmos.container import Container, Operation
 from shared.adapters.cosmos.records import BATCH_MOST
 
+CHARACTER_BYTES = 6
+"""What a character takes at most on its way."""
+
 BATCH_BYTES = 1_000_000
 """The service takes 2 MB, and what we know of our own sizes is a guess."""
 
