@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.domain.attempt import Status
 from shared.domain.background_task import BackgroundTask, BulkReplay, Resending, Worked, attempt_id
 from shared.domain.work import Resend
 from shared.flows.deliver import AttemptByHand
-from shared.flows.directory import Directory
+from shared.flows.directory import Directory, Target
 from shared.flows.selection import Select
 from shared.flows.several import with_each
 
@@ -26,6 +27,8 @@ class Recover:
        page that is worked again attempts nothing again.
     3. If something could not be sent, look at the endpoint again.
     4. Find the next page; at the beginning, count the messages if that can be done.
+    5. If some of this page wait for their turn under a rate, rest for as long as so many turns take. So no
+       more than a page waits: what is done is what was sent, and what is cancelled is not sent for hours.
     """
 
     directory: Directory
@@ -38,25 +41,28 @@ class Recover:
         Raises:
             Unavailable: A store or queue of ours is out of reach; calling again goes on where this ended.
         """
-        why = await self._hindrance(task, wanted)  # (1)
-        if why is not None:
-            return Worked(failed=len(task.page), why=why)
+        target = await self._target(task, wanted)  # (1)
+        if isinstance(target, str):
+            return Worked(failed=len(task.page), why=target)
         outcomes = await self._attempted(task, wanted)  # (2)
         failed = sum(outcome in (None, Status.FAIL) for outcome in outcomes)
         if None in outcomes:
-            why = await self._hindrance(task, wanted)  # (3)
-            if why is not None:
-                return Worked(failed=failed, why=why)
+            target = await self._target(task, wanted)  # (3)
+            if isinstance(target, str):
+                return Worked(failed=failed, why=target)
 
         found = await self.select(task.app_id, wanted, task.cursor)  # (4)
         total = None if task.cursor else await self.select.count(task.app_id, wanted)
-        return Worked(found.message_ids, found.scanned, failed, total)
+        rest = _until_turns_have_come(target, outcomes.count(Status.PENDING))  # (5)
+        is_end = not found.message_ids and found.scanned is None
+        scanned = task.cursor if is_end and rest is not None else found.scanned
+        return Worked(found.message_ids, scanned, failed, total, rest=rest)
 
-    async def _hindrance(self, task: BackgroundTask, wanted: Resending) -> str | None:
-        """Why nothing is sent to the endpoint; None if it is there and enabled."""
+    async def _target(self, task: BackgroundTask, wanted: Resending) -> Target | str:
+        """The endpoint, or why nothing is sent to it."""
         for target in await self.directory.targets(task.org_id, task.app_id):
             if target.endpoint.id == wanted.endpoint_id:
-                return "the endpoint is disabled" if target.endpoint.disabled else None
+                return "the endpoint is disabled" if target.endpoint.disabled else target
         return "the endpoint or its application was removed"
 
     async def _attempted(self, task: BackgroundTask, wanted: Resending) -> Sequence[Status | None]:
@@ -73,3 +79,10 @@ class Recover:
             return await self.attempt_by_hand(resend)
 
         return await with_each(task.page, attempt, at_once=ATTEMPTS_AT_ONCE)
+
+
+def _until_turns_have_come(target: Target, waiting: int) -> timedelta | None:
+    """How long so many turns take under the slowest of an endpoint's rates; None if nobody waits for one."""
+    if not waiting or target.limits is None:
+        return None
+    return waiting * max(limit.interval for limit in target.limits)

@@ -8,8 +8,8 @@ import pytest
 
 from shared.domain.application import Application
 from shared.domain.attempt import Status, Trigger
-from shared.domain.background_task import CANCELLED, BackgroundTask, TaskStatus, Worked, advanced
-from shared.domain.endpoint import Endpoint
+from shared.domain.background_task import CANCELLED, BackgroundTask, Replay, TaskStatus, Worked, advanced
+from shared.domain.endpoint import Endpoint, EndpointEdit
 from shared.domain.errors import EndpointDisabled, Unavailable, Unknown
 from shared.domain.message import Message
 from shared.domain.work import TASKS_QUEUE, TaskStep
@@ -249,7 +249,7 @@ async def test_what_arrives_by_itself_meanwhile_is_not_sent_again(
 
 
 async def test_a_recovery_keeps_to_the_rate_of_the_endpoint(walk: Walk, application: Application) -> None:
-    """What waits for its turn has not failed, and nothing else waits for it."""
+    """What waits for its turn has not failed, nothing else waits for it, and the task ends after it."""
     await walk.has_endpoint(application, uid="here", throttle_rate=1)
     messages = await missed(walk, application, 3)
     for _ in messages:
@@ -258,14 +258,36 @@ async def test_a_recovery_keeps_to_the_rate_of_the_endpoint(walk: Walk, applicat
     walk.receiver.comes_back()
     task = await recovery(walk, application)
     await walk.works()
-    task = await now(walk, task)
-    assert (task.status, task.done, task.failed) == (TaskStatus.FINISHED, 3, 0)
+    assert (await now(walk, task)).status is TaskStatus.RUNNING
     arrived = [len(walk.receiver.got)]
     for _ in messages:
         await walk.passes(SECOND)
         arrived.append(len(walk.receiver.got))
     assert arrived in ([0, 1, 2, 3], [1, 2, 3, 3])
     assert await by_hand(walk, messages) == [1, 1, 1]
+    task = await now(walk, task)
+    assert (task.status, task.done, task.total, task.failed) == (TaskStatus.FINISHED, 3, 3, 0)
+
+
+@pytest.mark.parametrize("slow", ["the endpoint", "the application"])
+async def test_under_a_rate_no_more_than_a_page_waits_when_a_task_is_cancelled(walk: Walk, slow: str) -> None:
+    """Of 110 messages at 20 a second; what is on its way then arrives."""
+    of_endpoint, of_application = (20, 500) if slow == "the endpoint" else (500, 20)
+    application = await walk.has_application(throttle_rate=of_application)
+    endpoint = await walk.has_endpoint(application, uid="here", disabled=True)
+    messages = await asyncio.gather(*(walk.accepts(application) for _ in range(110)))
+    await walk.works()
+    edit = EndpointEdit(disabled=False, throttle_rate=of_endpoint)
+    await walk.service.catalogue.edit_endpoint(application, endpoint.id, edit)
+    walk.clock.move(SECOND)
+    wanted = Replay("here", messages[0].created_at, walk.clock.now())
+    task = await walk.service.begin_task.resending(application, wanted)
+    await walk.passes(SECOND)
+    assert (await walk.service.cancel_task(task.org_id, task.id)).done == 100
+    assert len(walk.receiver.got) < 30
+    for _ in range(20):
+        await walk.passes(SECOND)
+    assert len(walk.receiver.got) == 100
 
 
 async def test_what_arrives_by_itself_while_its_recovery_waits_for_a_turn_is_not_sent_again(
