@@ -1,10 +1,11 @@
 """Every adapter of the queues' ports, and what a test has to do to each."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from shared.adapters.servicebus.consumer import ServiceBusConsumer
@@ -22,8 +23,7 @@ from tests.emulators.servicebus.settings import QueueSettings
 
 LEASE = LOCK
 NAMES = ("dispatch", "retry")
-UNUSED = "tasks"
-"""A queue that nobody has a link to."""
+NO_MORE: Mapping[str, QueueSettings] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -133,11 +133,11 @@ class ServiceBus:
 
 
 @asynccontextmanager
-async def service_bus() -> AsyncIterator[ServiceBus]:
+async def service_bus(more: Mapping[str, QueueSettings] = NO_MORE) -> AsyncIterator[ServiceBus]:
     """An emulator whose clock stands still at about the present: the SDK compares locks with its own."""
     clock = MovedClock(SystemClock().now().astimezone(UTC).replace(microsecond=0))
-    settings = {name: QueueSettings(lock=LEASE) for name in (*NAMES, UNUSED, *map(rejected, NAMES))}
-    async with Server(settings, clock=clock) as server:
+    settings = {name: QueueSettings(lock=LEASE) for name in (*NAMES, *map(rejected, NAMES))}
+    async with Server({**settings, **more}, clock=clock) as server:
         deployment = ServiceBus(server, clock)
         yield deployment
         await deployment.close()

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from azure.servicebus import ServiceBusSubQueue
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver, ServiceBusSender
@@ -55,8 +55,10 @@ class Namespace:
         logging.getLogger("azure").setLevel(logging.WARNING)
         self._name = name
         self._credential = credential
-        self._retries = retries
-        self._rest_seconds = first_rest.total_seconds()
+        self._retrying: dict[str, Any] = {
+            "retry_total": retries,
+            "retry_backoff_factor": first_rest.total_seconds(),
+        }
         self._bound_seconds = bound.total_seconds()
         self._client: ServiceBusClient | None = None
         self._administration: ServiceBusAdministrationClient | None = None
@@ -112,10 +114,10 @@ class Namespace:
         if self._administration is None:
             if isinstance(self._credential, str):
                 made = ServiceBusAdministrationClient.from_connection_string(
-                    self._credential, transport=PlainHttp()
+                    self._credential, transport=PlainHttp(), **self._retrying
                 )
             else:
-                made = ServiceBusAdministrationClient(self._name, self._credential)
+                made = ServiceBusAdministrationClient(self._name, self._credential, **self._retrying)
             self._administration = made
             self.closes(made.close)
         return self._administration
@@ -136,15 +138,10 @@ class Namespace:
     def _open_client(self) -> ServiceBusClient:
         self.check_open()
         if self._client is None:
-            rest, times = self._rest_seconds, self._retries
             if isinstance(self._credential, str):
-                self._client = ServiceBusClient.from_connection_string(
-                    self._credential, retry_total=times, retry_backoff_factor=rest
-                )
+                self._client = ServiceBusClient.from_connection_string(self._credential, **self._retrying)
             else:
-                self._client = ServiceBusClient(
-                    self._name, self._credential, retry_total=times, retry_backoff_factor=rest
-                )
+                self._client = ServiceBusClient(self._name, self._credential, **self._retrying)
         return self._client
 
     async def give_up(self, close: Close) -> None:

@@ -87,9 +87,9 @@ class Faults:
         """Have an operation, on any queue or one, go wrong `times` times after it went well `after` times."""
         self._plans.append(_Plan(fault, operation, queue, after, times))
 
-    def mend(self) -> None:
-        """Let everything go well from now on."""
-        self._plans.clear()
+    def mend(self, queue: str | None = None) -> None:
+        """Let everything go well from now on, on one queue or on all."""
+        self._plans = [plan for plan in self._plans if queue is not None and plan.queue != queue]
 
     def count(self, operation: Operation, queue: str) -> Fault | None:
         """Count an operation, and say what is to go wrong with it."""

@@ -179,6 +179,10 @@ def address_of(terminus: object) -> str:
     """The path that a source or target names: `queue`, `queue/$management`, without host."""
     if not isinstance(terminus, Described) or not isinstance(terminus.value, list) or not terminus.value:
         return ""
-    address = str(terminus.value[0])
+    return path_of(str(terminus.value[0]))
+
+
+def path_of(address: str) -> str:
+    """The path of an address, which may be a URL."""
     _, _, rest = address.partition("://")
     return rest.partition("/")[2] if rest else address

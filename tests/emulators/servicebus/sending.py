@@ -98,15 +98,16 @@ class Requests(Incoming):
         request = requests.Request.read(payload)
         server = self.channel.server
         do: requests.Ask
+        entity = self.path.removesuffix(MANAGEMENT)
         if self.path == CBS:
+            entity = frames.path_of(str(request.asks.get("name"))).lower()
             operation, do = Operation.AUTHORIZE, partial(requests.authorize, request, server.keys)
             refused_by = requests.unauthorized
         else:
-            queue = server.broker.find(self.path.removesuffix(MANAGEMENT))
+            queue = server.broker.find(entity)
             assert queue is not None
             operation, do = requests.operation_of(request, queue, server.faults)
             refused_by = requests.failed
-        entity = self.path.removesuffix(MANAGEMENT)
 
         def ask() -> None:
             self._answer(do())
