@@ -6,6 +6,7 @@ the message). So `create` is a request's way from beginning to end, written out;
 all operations.
 """
 
+from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from hashlib import blake2b
@@ -43,7 +44,7 @@ from functions.api.requests import Request
 from functions.api.shapes import ListResponse, list_answer
 from shared.domain import ids
 from shared.domain.application import Application
-from shared.domain.errors import HeliographError
+from shared.domain.errors import HeliographError, Unknown
 from shared.domain.message import Message, NewMessage
 from shared.domain.paging import page_of, scan_by_time
 from shared.domain.timestamps import to_wire
@@ -98,6 +99,7 @@ class ListQuery(TimedQuery, frozen=True):
 # A producer sends the same query string with every message.
 _read_query = lru_cache(maxsize=64)(QueryReader(ContentQuery).read)
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(MessageOut).decode
 
 
 async def create(service: Service, request: Request) -> Answer:
@@ -117,15 +119,26 @@ async def create(service: Service, request: Request) -> Answer:
         return await post(service, application, new, key, show=show)
     except (HeliographError, Refused):
         # A key that has been answered is answered again, whatever the repeat looks like.
-        earlier = None if key is None else await _answered(service, token.org_id, request.path[APP_ID], key)
+        if key is None:
+            raise
+        present = await service.directory.find_application(token.org_id, request.path[APP_ID])
+        earlier = await service.accept.answered(None if present is None else present.id, key)
         if earlier is None:
             raise
-        return earlier
+        return await _again(service, present, earlier) if show else earlier
 
 
-async def _answered(service: Service, org_id: str, app_key: str, key: bytes) -> Answer | None:
-    application = await service.directory.find_application(org_id, app_key)
-    return await service.accept.answered(None if application is None else application.id, key)
+async def _again(service: Service, application: Application | None, earlier: Answer) -> Answer:
+    """The answer of an earlier request, with the payload that its message has now.
+
+    It is kept without one, or a payload that was erased would come back for as long as its key is known.
+    """
+    shown = _decode(earlier.body)
+    shown.payload = PAYLOAD_GONE
+    if application is not None:
+        with suppress(Unknown):  # it was removed with its application
+            shown = message_out(await service.messages.get(application.id, shown.id))
+    return Answer(earlier.status, earlier.headers, _encode(shown))
 
 
 async def post(
@@ -141,16 +154,21 @@ async def post(
         show: Whether the answer shows the payload.
 
     Returns:
-        The answer to the producer: this message, or the one that the key was used up by.
+        The answer to the producer: this message, or the one that the key was used up by as it is now.
 
     Raises:
         EventIdTaken: The application has a message with this eventId.
         Unavailable: Nothing was accepted.
     """
     message = service.accept.prepare(application, new, key)
-    answer = Answer(202, JSON_HEADERS, _encode(message_out(message) if show else hidden(message)))
-    claim = None if key is None else Claim(key, answer, message.created_at + KEEP)
-    return await service.accept(message, claim) or answer
+    claim = None
+    if key is not None:
+        kept = Answer(202, JSON_HEADERS, _encode(hidden(message)))
+        claim = Claim(key, kept, message.created_at + KEEP)
+    earlier = await service.accept(message, claim)
+    if earlier is not None:
+        return await _again(service, application, earlier) if show else earlier
+    return Answer(202, JSON_HEADERS, _encode(message_out(message) if show else hidden(message)))
 
 
 async def post_from_queue(

@@ -39,6 +39,26 @@ async def test_an_erased_payload_is_shown_nowhere(api: Client, *, by_event_id: b
     assert (await api.delete(f"{APP}/msg/{message_id}/content")).status == 204
 
 
+@pytest.mark.parametrize("erase", ["the message's", "the application's"])
+async def test_an_erased_payload_does_not_come_back_with_its_idempotency_key(
+    api: Client, walk: Walk, erase: str
+) -> None:
+    """That the message was accepted is still answered."""
+    said = {"eventType": "order.paid", "payload": PERSONAL, "tags": ["t"], "channels": ["c"]}
+    first = await api.post(f"{APP}/msg", said, idempotency_key="k")
+    assert first.json["payload"] == PERSONAL
+    assert await api.post(f"{APP}/msg", said, idempotency_key="k") == first
+    if erase == "the message's":
+        await api.delete(f"{APP}/msg/{first.json['id']}/content")
+    else:
+        await api.post(f"{APP}/msg/expunge-all-contents")
+        await walk.works()
+
+    for body in (said, b"{"):
+        again = await api.post(f"{APP}/msg", body, idempotency_key="k")
+        assert (again.status, again.json) == (202, {**first.json, "payload": {"expired": True}})
+
+
 async def test_an_erased_payload_is_not_sent_again(api: Client, walk: Walk) -> None:
     """A retry that was to come does not bring it back, and ends where everybody can see it."""
     await api.post(f"{APP}/endpoint", {"url": "https://receiver.example"})
