@@ -45,10 +45,18 @@ blueprint = df.Blueprint()
 async def tasks(message: func.ServiceBusMessage, client: df.DurableOrchestrationClient) -> None:
     """Start the orchestration of a background task, unless it is under way."""
     step = step_from(message.get_body())
-    known = await client.get_status(step.task_id)
-    if known.runtime_status in _UNDER_WAY:
+    if await _is_under_way(client, step.task_id):
         return
-    await client.start_new(BACKGROUND_TASK, step.task_id, msgspec.to_builtins(step))
+    try:
+        await client.start_new(BACKGROUND_TASK, step.task_id, msgspec.to_builtins(step))
+    except Exception:
+        # The task may have been queued twice, and somebody else has started it a moment ago.
+        if not await _is_under_way(client, step.task_id):
+            raise
+
+
+async def _is_under_way(client: df.DurableOrchestrationClient, task_id: str) -> bool:
+    return (await client.get_status(task_id)).runtime_status in _UNDER_WAY
 
 
 _UNDER_WAY = frozenset(

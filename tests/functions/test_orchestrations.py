@@ -178,6 +178,14 @@ async def test_starting_a_task_again_works_nothing_again(host: Host) -> None:
     assert (steps.taken, await host.now(task)) == (3, ended)
 
 
+async def test_nobody_fails_who_starts_a_task_at_the_same_time_as_another(host: Host) -> None:
+    """As when several messages bring an endpoint on probation at once."""
+    task, _ = await stepping(host, until=3)
+    await asyncio.gather(*(host.starts(task) for _ in range(5)))
+    await host.ends(task)
+    assert (await host.now(task)).status is TaskStatus.FINISHED
+
+
 async def test_a_probation_rests_between_its_pings_by_timers(host: Host) -> None:
     """And once more, when one has arrived, until everybody knows that the endpoint is enabled."""
     walk = host.walk
