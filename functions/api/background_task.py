@@ -87,7 +87,8 @@ class BackgroundTaskOut(TaskOut, kw_only=True, rename="camel"):
     Attributes:
         data: What it is about (`appId`, `endpointId`, `since`, `until` and what else was asked for), how many
             messages it has gone through (`done`, `messagesPurged`, `messagesErased`) or sent
-            (`messagesSent`), with how many it came to nothing (`failed`), how many there were at the
+            (`messagesSent`; those that wait for their turn under a rate, too), with how many it came to
+            nothing (`failed`: not sent or not arrived), how many there were at the
             beginning if that was counted (`total`), when it began and ended (`startedAt`, `finishedAt`), and
             `why` it failed. Of a probation: pings in place of messages, and when one arrived (`answeredAt`).
             Of `application.stats` and `event-type.aggregate`: applications in place of messages, and, of one
@@ -154,7 +155,8 @@ async def get(call: Call[NoQuery, NoBody]) -> Answer:
 async def cancel(call: Call[NoQuery, NoBody]) -> Answer:
     """Stop a background task: what it is doing at this moment goes on, and nothing more is begun.
 
-    It has `failed` then, as `why` says. One that has ended already is answered as it stands.
+    It has `failed` then, as `why` says. What goes on, at most 250 messages, is not counted any more. One that
+    has ended already is answered as it stands.
     """
     task = await call.service.cancel_task(call.token.org_id, call.path["task_id"])
     return json_answer(200, _shown(task))

@@ -132,7 +132,7 @@ class ReplayPreviewOut(msgspec.Struct, rename="camel"):
     """What would be sent; nothing was.
 
     Attributes:
-        count: How many messages.
+        count: How many messages, those among them whose payload is gone, which cannot be sent.
         complete: False if there may be more, which were not counted.
         message_ids: The first of them.
     """
