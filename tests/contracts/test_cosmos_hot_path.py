@@ -222,6 +222,21 @@ async def test_what_was_refused_under_a_fault_is_accepted_once_when_it_is_repeat
     assert (await kept(process), await dispatched(process)) == (accepted, accepted)
 
 
+async def test_a_message_that_was_kept_though_nobody_heard_so_is_queued_later(
+    emulator: CosmosEmulator, outbox: CosmosOutbox, process: Stores
+) -> None:
+    """It is in view, so it shall be delivered, also if the client does not repeat it."""
+    message = a_message(ACME)
+    emulator.inject(Fault("batch", answer=500, applied=True))
+
+    with pytest.raises(Unavailable):
+        await outbox.accept(message, a_dispatch(message), None)
+    await outbox.close()
+
+    (work,) = await process.outbox.requeue(before=NOON + SECOND, limit=9)
+    assert work.message_id == message.id
+
+
 @pytest.mark.parametrize("fault", UNHEARD)
 @pytest.mark.parametrize("number", [1, 2])
 async def test_what_is_recorded_under_a_fault_is_recorded_once(

@@ -110,9 +110,12 @@ async def test_a_payload_that_is_erased_while_it_waits_is_not_handed_over(stores
     assert dispatch_from(delivery.body).payload is None
 
 
-async def test_a_used_claim_answers_as_the_first_time_and_keeps_nothing(stores: Stores) -> None:
-    """A client that repeats a request after a timeout makes no second message."""
-    first, second = a_message(ACME, key=KEY), a_message(ACME, key=KEY)
+@pytest.mark.parametrize("event_id", [None, "evt-1"])
+async def test_a_used_claim_answers_as_the_first_time_and_keeps_nothing(
+    stores: Stores, event_id: str | None
+) -> None:
+    """A client that repeats a request after a timeout makes no second message, nor is told of a conflict."""
+    first, second = (a_message(ACME, key=KEY, event_id=event_id) for _ in range(2))
 
     assert await stores.outbox.accept(first, a_dispatch(first), a_claim()) is None
     assert (

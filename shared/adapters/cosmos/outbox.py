@@ -114,10 +114,13 @@ class CosmosOutbox:
 
     async def _to_its_end(self, doing: Coroutine[Any, Any, Result]) -> Result:
         """Do something whose caller may go away in the middle: what is written is queued, too."""
+        return await asyncio.shield(self._begin(doing))
+
+    def _begin(self, doing: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         task = asyncio.get_running_loop().create_task(doing)
         self._under_way.add(task)
         task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._under_way.discard(task)
@@ -138,6 +141,10 @@ class CosmosOutbox:
             await self._together.write(pk, list(operations.values()), _size_bytes(message, claim))
         except Refused:
             return await self._accept_alone(message, dispatch, documents, operations)
+        except Unavailable as lost:
+            if lost.wait is None:  # perhaps it was kept, and the reply lost; who is throttled knows better
+                _ = self._begin(self._unqueued.mark(message))
+            raise
         await self._queue_dispatch(message, dispatch)
         return None
 
@@ -223,8 +230,7 @@ class CosmosOutbox:
         try:
             await self._send(DISPATCH_QUEUE, to_body(dispatch), due_at=message.deliver_at)
         except Unavailable:
-            if message.deliver_at is None:  # else it says itself when it is due
-                await self._unqueued.mark(message)
+            await self._unqueued.mark(message)
             raise
 
     async def _queue_repeated(self, claim: Document) -> None:

@@ -84,7 +84,9 @@ class Unqueued:
             del self._open[message.id]
 
     async def mark(self, message: Message) -> None:
-        """Remember that a message could not be queued, if that can be written."""
+        """Remember that a message may not be queued, if it was kept and that can be written."""
+        if message.deliver_at is not None:
+            return  # it says itself when it is due
         with suppress(Unavailable, Refused):
             pk = partition_of(message.app_id, message.id)
             await self._container.patch(message.id, pk, [_due(micros(message.created_at))])
