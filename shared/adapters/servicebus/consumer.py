@@ -169,6 +169,7 @@ class _Tap:
             async with self._changed:
                 await self._changed.wait_for(lambda: len(self._ready) < AHEAD)
             self._ready += await receiver.receive_messages(1, max_wait_time=DRAW_SECONDS)
+            await self._tell()
             # What came with it: one by one, each would wait for its turn of a busy event loop.
             self._ready += await receiver.receive_messages(AHEAD, max_wait_time=AT_ONCE_SECONDS)
             await self._tell()

@@ -27,6 +27,10 @@ BOUND = timedelta(seconds=10)
 """How long an operation may take with everything that the client does about a failure. Shorter than any host
 waits for us."""
 
+LISTEN_SECONDS = 0.05
+"""How long the client listens before it looks whether it has what it waits for. Left to itself it listens for
+0.2 s, and every completion on an idle link takes so long."""
+
 Close = Callable[[], Awaitable[None]]
 
 
@@ -102,7 +106,9 @@ class Namespace:
             Unavailable: It is closed.
         """
         sub_queue = ServiceBusSubQueue.DEAD_LETTER if dead else None
-        return self._open_client().get_queue_receiver(queue, sub_queue=sub_queue, prefetch_count=ahead)
+        return self._open_client().get_queue_receiver(
+            queue, sub_queue=sub_queue, prefetch_count=ahead, socket_timeout=LISTEN_SECONDS
+        )
 
     def administration(self) -> ServiceBusAdministrationClient:
         """What counts the messages of a queue.
