@@ -9,7 +9,7 @@ import msgspec
 from functions.api import atoms
 from functions.api.answers import Answer, json_answer
 from functions.api.background_task import TaskOut, begun
-from functions.api.operations import Access, Call, NoBody, operation
+from functions.api.operations import APP_ID, Access, Call, NoBody, operation
 from functions.api.queries import NoQuery
 from shared.domain.attempt import Status
 from shared.domain.background_task import BulkReplay, Replay, Resending
@@ -261,9 +261,11 @@ async def expunge_all_contents(call: Call[NoQuery, NoBody]) -> Answer:
 async def erase(call: Call[NoQuery, NoBody]) -> Answer:
     """Remove an application for good: its messages, attempts, endpoints and secrets, and all that it says.
 
-    From the beginning on it is not there for any other call. Only the background task stays.
+    From the beginning on it is not there for any other call. Only its background tasks stay, as long as tasks
+    are kept. One that was removed before is named by its id.
     """
-    return begun(ApplicationEraseOut, await call.service.begin_task.erasure(call.application))
+    task = await call.service.begin_task.erasure(call.token.org_id, call.path[APP_ID])
+    return begun(ApplicationEraseOut, task)
 
 
 async def bulk_expunge_content(call: Call[NoQuery, BulkExpungeContentsIn]) -> Answer:
@@ -328,6 +330,7 @@ OPERATIONS = (
         Access.ORGANIZATION,
         erase,
         {202: ApplicationEraseOut},
+        finds_application=False,
     ),
     operation(
         "v1.message.expunge-all-contents",

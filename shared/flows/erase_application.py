@@ -27,6 +27,9 @@ _BARE = MessageFilter(payloads=False)
 class EraseApplication:
     """Remove an application for good, with all that it had. The task itself stays, and says that it was done.
 
+    So do other tasks that were about the application, and retries in the queue, which have ids alone, until
+    their time comes.
+
     1. At the beginning, take the application out of every read, and wait until nothing is under way any more.
     2. Remove the messages of the page: their payloads, and every attempt on them with its response.
     3. Read the next page.

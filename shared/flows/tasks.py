@@ -121,12 +121,21 @@ class BeginTask:
         """
         return await self._begin(application, Erasure(), self.clock.now())
 
-    async def erasure(self, application: Application) -> BackgroundTask:
-        """Have an application removed for good, with all that it had.
+    async def erasure(self, org_id: str, app_key: str) -> BackgroundTask:
+        """Have an application removed for good, with all that it had; also one that was removed before.
+
+        Args:
+            org_id: The organization.
+            app_key: The application's id or uid; its id if it was removed.
 
         Raises:
+            Unknown: The organization has no such application, nor had it one of which anything is left.
             Unavailable: Nothing was begun.
         """
+        try:
+            application = await self.applications.get(org_id, app_key)
+        except Unknown:
+            application = await self.applications.get_removed(org_id, app_key)
         return await self._begin(application, ApplicationErasure(), self.clock.now())
 
     async def usage(

@@ -47,6 +47,14 @@ class Applications(Protocol):
         """
         ...
 
+    async def get_removed(self, org_id: str, app_id: str) -> Application:
+        """Read one by id that was removed, and of which something is kept still; it has no uid any more.
+
+        Raises:
+            Unknown: There is none in this organization, it is live, or it was erased.
+        """
+        ...
+
     async def scan(self, org_id: str, scan: Scan, only: ApplicationFilter) -> Sequence[Application]:
         """Read the organization's live applications by id: in the scan's order, one more than its limit."""
         ...

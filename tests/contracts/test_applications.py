@@ -156,6 +156,25 @@ async def test_a_removed_application_is_in_no_read_and_frees_its_uid(stores: Sto
     assert await stores.applications.get(ORG, "acme") == heir
 
 
+async def test_a_removed_application_is_found_by_its_id_as_one_that_was_removed(stores: Stores) -> None:
+    """Until it is erased; neither in another organization, nor by its uid, nor while it is live."""
+    application = an_application(uid="acme", metadata={"who": "acme"})
+    await stores.applications.add(application)
+    with pytest.raises(Unknown):
+        await stores.applications.get_removed(ORG, application.id)
+    await stores.applications.remove(ORG, application.id, at=NOON)
+
+    found = await stores.applications.get_removed(ORG, application.id)
+
+    assert found == replace(application, uid=None)
+    for org_id, key in ((OTHER_ORG, application.id), (ORG, "acme"), (ORG, "app_none")):
+        with pytest.raises(Unknown):
+            await stores.applications.get_removed(org_id, key)
+    await stores.applications.erase(ORG, application.id)
+    with pytest.raises(Unknown):
+        await stores.applications.get_removed(ORG, application.id)
+
+
 async def test_removing_twice_or_from_another_organization_is_unknown(stores: Stores) -> None:
     application = an_application()
     await stores.applications.add(application)
@@ -236,6 +255,8 @@ async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:
         await stores.applications.add(application)
     with pytest.raises(Unavailable):
         await stores.applications.get(ORG, application.id)
+    with pytest.raises(Unavailable):
+        await stores.applications.get_removed(ORG, application.id)
     with pytest.raises(Unavailable):
         await stores.applications.scan(ORG, EVERYTHING, ALL)
     with pytest.raises(Unavailable):

@@ -33,7 +33,7 @@ async def leaver(walk: Walk) -> Application:
 
 
 async def erased(walk: Walk, application: Application) -> BackgroundTask:
-    task = await walk.service.begin_task.erasure(application)
+    task = await walk.service.begin_task.erasure(ORG, application.id)
     await walk.works()
     await walk.passes(SETTLING)
     return await walk.service.background_tasks.get(task.org_id, task.id)
@@ -48,14 +48,17 @@ def rows(walk: Walk) -> str:
         return str([connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables])  # noqa: S608
 
 
+@pytest.mark.parametrize("is_removed", [False, True])
 async def test_nothing_stays_of_an_application_but_that_it_was_erased(
-    walk: Walk, leaver: Application
+    walk: Walk, leaver: Application, *, is_removed: bool
 ) -> None:
     other = await walk.has_application(uid="other")
     kept = await walk.accepts(other)
     before = rows(walk)
     assert [trace for trace in TRACES if trace not in before] == []
 
+    if is_removed:
+        await walk.service.catalogue.remove_application(leaver)
     task = await erased(walk, leaver)
 
     assert (task.status, task.done, task.app_id) == (TaskStatus.FINISHED, PAGE + 5, leaver.id)
@@ -69,7 +72,7 @@ async def test_from_the_beginning_on_the_application_is_gone_and_its_name_is_fre
     walk: Walk, leaver: Application
 ) -> None:
     """What is under way at that moment comes to its end before anything is removed."""
-    task = await walk.service.begin_task.erasure(leaver)
+    task = await walk.service.begin_task.erasure(ORG, leaver.id)
     await walk.works()
     with pytest.raises(Unknown):
         await walk.service.directory.application(ORG, "leaver")
@@ -85,7 +88,7 @@ async def test_from_the_beginning_on_the_application_is_gone_and_its_name_is_fre
 async def test_an_erasure_goes_on_after_a_restart_and_is_not_cancelled(
     walk: Walk, leaver: Application
 ) -> None:
-    task = await walk.service.begin_task.erasure(leaver)
+    task = await walk.service.begin_task.erasure(ORG, leaver.id)
     await walk.works()
     with pytest.raises(NotToBeCancelled):
         await walk.service.cancel_task(ORG, task.id)

@@ -29,6 +29,9 @@ class CosmosApplications:
     async def get(self, org_id: str, key: str) -> Application:
         return await self._named.get(org_id, key)
 
+    async def get_removed(self, org_id: str, app_id: str) -> Application:
+        return await self._named.get_removed(org_id, app_id)
+
     async def update(
         self, org_id: str, key: str, change: Callable[[Application], Application]
     ) -> tuple[Application, Application]:

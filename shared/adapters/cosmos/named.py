@@ -40,6 +40,11 @@ class Named(Generic[Thing]):
     record: Callable[[Thing], Record]
     thing: Callable[[Record], Thing]
 
+    @property
+    def _removed(self) -> str:
+        """What a removed one is called in its record."""
+        return f"removed {self.kind}"
+
     async def add(self, thing: Thing) -> None:
         try:
             if await self.records.put(self.record(thing), claim=thing.uid) is None:
@@ -49,6 +54,12 @@ class Named(Generic[Thing]):
 
     async def get(self, pk: str, key: str) -> Thing:
         return self.thing(await self.find(pk, key))
+
+    async def get_removed(self, pk: str, thing_id: str) -> Thing:
+        found = await self.records.read(pk, thing_id)
+        if found is None or found.kind != self._removed:
+            raise Unknown(self.kind, thing_id)
+        return self.thing(found)
 
     async def find(self, pk: str, key: str) -> Record:
         """The record of a live one by id or uid.
@@ -98,7 +109,7 @@ class Named(Generic[Thing]):
             removed = Record(
                 id=found.id,
                 pk=pk,
-                kind=f"removed {self.kind}",
+                kind=self._removed,
                 thing={**found.thing, "uid": None},
                 marks={"removed_at": micros(at)},
             )

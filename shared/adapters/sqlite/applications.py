@@ -16,11 +16,13 @@ from shared.domain.errors import UidTaken, Unknown
 from shared.domain.paging import Scan
 from shared.ports.applications import ApplicationFilter
 
-_SELECT = (
+_SELECT_ANY = (
     "SELECT id, org_id, name, uid, throttle_rate, metadata, created_at, updated_at, token_ends,"
     " throttled_since"
-    " FROM application WHERE org_id = ? AND removed_at IS NULL"
+    " FROM application WHERE org_id = ?"
 )
+_SELECT = f"{_SELECT_ANY} AND removed_at IS NULL"
+_SELECT_REMOVED = f"{_SELECT_ANY} AND removed_at IS NOT NULL AND id = ?"
 _INSERT = "INSERT INTO application VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)"
 _REPLACE = (
     "UPDATE application SET name = ?3, uid = ?4, throttle_rate = ?5, metadata = ?6, created_at = ?7,"
@@ -47,6 +49,15 @@ class SqliteApplications:
 
     async def get(self, org_id: str, key: str) -> Application:
         return await self._readers.run(partial(_find, org_id, key))
+
+    async def get_removed(self, org_id: str, app_id: str) -> Application:
+        def look(connection: sqlite3.Connection) -> Application:
+            row = connection.execute(_SELECT_REMOVED, (org_id, app_id)).fetchone()
+            if row is None:
+                raise Unknown("application", app_id)
+            return _application(row)
+
+        return await self._readers.run(look)
 
     async def update(
         self, org_id: str, key: str, change: Callable[[Application], Application]

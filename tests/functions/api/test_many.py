@@ -7,7 +7,8 @@ import pytest_asyncio
 
 from functions.api.many import EXPUNGED_AT_ONCE_MAX
 from tests.flows.walk import Walk
-from tests.functions.api.client import Client, portal_token
+from tests.functions.api.client import Client, organization_token, portal_token
+from tests.makers import OTHER_ORG
 
 APP = "/api/v1/app/acme"
 RECOVER = f"{APP}/endpoint/here/recover"
@@ -256,9 +257,13 @@ async def test_an_application_is_erased(api: Client, failed: str, walk: Walk) ->
     assert (began.status, began.json["task"]) == (202, "application.erase")
     await walk.works()
     assert (await api.get(APP)).status == (await api.post(f"{APP}/erase")).status == 404
+    stranger = Client(organization_token(walk.service.settings, walk.clock.now(), OTHER_ORG))
+    assert (await stranger.post(f"/api/v1/app/{app_id}/erase")).status == 404
+    assert (await api.post(f"/api/v1/app/{app_id}/erase")).status == 202
     refused = await api.post(f"/api/v1/background-task/{began.json['id']}/cancel")
     assert (refused.status, refused.json["code"]) == (400, "not_to_be_cancelled")
     await walk.passes(timedelta(minutes=2))
     done = (await api.get(f"/api/v1/background-task/{began.json['id']}")).json
     assert (done["status"], done["data"]["messagesErased"], done["data"]["appId"]) == ("finished", 1, app_id)
     assert (await api.get("/api/v1/background-task")).json["data"] == []
+    assert (await api.post(f"/api/v1/app/{app_id}/erase")).status == 404
