@@ -16,10 +16,11 @@ from shared.adapters.cosmos.messages import FRESH
 from shared.adapters.cosmos.outbox import REPEAT_AFTER, CosmosOutbox
 from shared.adapters.cosmos.unqueued import OVERDUE_AGAIN, SAID_EVERY, SILENT_AFTER
 from shared.domain import ids
-from shared.domain.attempt import Status, Trigger
+from shared.domain.attempt import Ended, Ending, Status, Trigger
 from shared.domain.errors import EventIdTaken, Unavailable, Unknown
 from shared.domain.message import Message
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, again_from, dispatch_from
+from shared.ports.answers import Begun
 from shared.ports.attempts import AttemptFilter
 from shared.ports.destinations import AttemptedMessageFilter
 from shared.ports.messages import MessageFilter
@@ -277,6 +278,40 @@ async def test_an_attempt_that_could_not_be_recorded_is_when_that_is_tried_again
 
     assert await process.attempts.at_endpoint(ACME.id, attempt.message_id, ENDPOINT.id) == [attempt]
     assert await retried(process) == [attempt.message_id]
+
+
+@pytest.mark.parametrize("fault", UNHEARD)
+async def test_a_chain_ends_once_and_nothing_of_it_is_due_any_more(
+    emulator: CosmosEmulator, process: Stores, clock: MovedClock, fault: Fault
+) -> None:
+    message = a_message(ACME)
+    for number in (1, 2):
+        attempt = a_failed_attempt(message, ENDPOINT, number=number, timestamp=NOON + number * SECOND)
+        await process.outbox.record(attempt, DueRetry(a_retry(attempt), NOON + HOUR))
+    emulator.inject(replace(fault, operation="batch"))
+
+    ended = Ended(Ending.CANCELED, NOON + 3 * SECOND)
+    await process.attempts.end_chain(ACME.id, message.id, ENDPOINT.id, ended)
+
+    found = await process.attempts.at_endpoint(ACME.id, message.id, ENDPOINT.id)
+    assert [(one.next_attempt_at, one.ended) for one in found] == [(None, None), (None, ended)]
+    assert await standing(process) == {message.id: Status.FAIL}
+    clock.move(2 * HOUR)
+    assert await process.outbox.requeue(before=clock.now(), limit=9) == []
+
+
+@pytest.mark.parametrize("fault", UNHEARD)
+async def test_who_takes_a_key_under_a_fault_has_it(
+    emulator: CosmosEmulator, process: Stores, fault: Fault
+) -> None:
+    """Else nobody would work on it until the lock ends."""
+    emulator.inject(replace(fault, operation="create"))
+    emulator.inject(replace(fault, operation="replace"))
+
+    for at in (NOON, NOON + HOUR):
+        lock = {"now": at, "lock_until": at + 5 * SECOND}
+        assert await process.answers.begin(KEY, **lock) is Begun.MINE
+        assert await process.answers.begin(KEY, **lock) is Begun.SOMEONE_ELSES
 
 
 async def test_an_answer_that_takes_three_seconds_is_waited_for(

@@ -5,7 +5,11 @@
     container    one container: every operation bounded in time, every failure one of ours
     records      documents of the catalogue, written so that what is sent twice is done once
     named        what applications and endpoints have in common: ids, uids, edits
-    documents    between the domain's values and documents
+    documents    between messages and attempts, and documents
+    lists        pages of an application, which is divided into shards
+    together     what is written at the same time, as one batch
+    standings    how an attempt is recorded, and how its message stands at the endpoint then
+    unqueued     work that was recorded and perhaps never queued
 
 The other modules are the ports, one each.
 """
