@@ -253,8 +253,19 @@ def _of_chain(chain: Sequence[Attempt]) -> Iterator[Station]:
     last = _last_automatic(chain)
     if last is None or next_at is not None or last.status is AttemptStatus.SUCCESS:
         return
-    ended_at = last.timestamp + last.duration if last.ended is None else last.ended.at
-    yield Station(StationKind.ENDED, ended_at, endpoint_id=endpoint_id, why=_how_it_ended(last.ended))
+    ended_at, why = _end(chain, last)
+    yield Station(StationKind.ENDED, ended_at, endpoint_id=endpoint_id, why=why)
+
+
+def _end(chain: Sequence[Attempt], last: Attempt) -> tuple[datetime, StandingReason]:
+    """When and why no retry followed the last automatic attempt."""
+    if last.ended is not None:
+        return last.ended.at, _how_it_ended(last.ended)
+    arrived = next((attempt for attempt in chain if attempt.status is AttemptStatus.SUCCESS), None)
+    if arrived is None or last.next_attempt_at is None:
+        return last.timestamp + last.duration, StandingReason.EXHAUSTED
+    # The end of the retries is a write of its own, after that of the attempt that has brought it there.
+    return arrived.timestamp + arrived.duration, StandingReason.DELIVERED
 
 
 def _attempted(message: Message, chain: Sequence[Attempt], endpoint: Endpoint | None) -> AtEndpoint:

@@ -3,10 +3,12 @@
 from datetime import timedelta
 from itertools import permutations
 
+from shared.domain.attempt import Trigger
 from shared.domain.timeline import (
     ATTEMPTS_MAX,
     ENDPOINTS_MAX,
     MessageStanding,
+    StandingReason,
     StationKind,
     as_far_as_kept,
     timeline,
@@ -37,6 +39,16 @@ def test_a_retry_whose_time_has_come_is_planned_until_it_is_made() -> None:
     found = timeline(ACME, MESSAGE, [failed], [], NOON + 9 * SECOND)
     (due,) = [station for station in found.stations if station.kind is StationKind.RETRY_DUE]
     assert (due.at, due.planned) == (NOON + SECOND, True)
+
+
+def test_a_message_that_was_brought_there_by_hand_was_not_given_up_before() -> None:
+    """Whoever looks between two writes sees the attempt, and not yet that the retries were ended for it."""
+    endpoint = an_endpoint(ACME)
+    failed = a_failed_attempt(MESSAGE, endpoint, next_attempt_at=NOON + 300 * SECOND)
+    by_hand = an_attempt(MESSAGE, endpoint, trigger=Trigger.MANUAL, timestamp=NOON + 9 * SECOND)
+    found = timeline(ACME, MESSAGE, [failed, by_hand], [endpoint], NOON + 10 * SECOND)
+    (ended,) = [station for station in found.stations if station.kind is StationKind.ENDED]
+    assert (ended.at, ended.why) == (by_hand.timestamp + by_hand.duration, StandingReason.DELIVERED)
 
 
 def test_of_very_many_attempts_the_last_are_left_out() -> None:

@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
@@ -34,6 +35,7 @@ from tests.emulators.azurite.emulator import IS_INSTALLED, Azurite
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(".heliograph/azure")
 QUEUES_DEPLOYED = [shape.name for shape in SHAPES]
+LOCK = timedelta(minutes=1)
 
 
 class Program:
@@ -95,11 +97,18 @@ class Program:
 class Azure:
     """Cosmos DB, Service Bus and Blob Storage, with what a deployment makes on them."""
 
-    def __init__(self, folder: Path) -> None:
-        """Keep what survives in a folder, which is made."""
+    def __init__(self, folder: Path, *, lock: timedelta = LOCK) -> None:
+        """Prepare.
+
+        Args:
+            folder: Where everything survives; it is made.
+            lock: How long a message of a queue is one receiver's.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.cosmos = Program("cosmos", folder / "cosmos.db")
-        self.service_bus = Program("servicebus", folder / "servicebus.db", *QUEUES_DEPLOYED)
+        self.service_bus = Program(
+            "servicebus", folder / "servicebus.db", f"--lock={lock.total_seconds()}", *QUEUES_DEPLOYED
+        )
         self.blobs = Azurite(folder / "azurite")
         self._stack = ExitStack()
 

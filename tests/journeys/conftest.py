@@ -1,13 +1,20 @@
 """What most journeys start with: the service as people run it, the SDK pointed at it, and a receiver."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import timedelta
 
 import pytest
 from svix.api import ApplicationIn, EndpointIn, EndpointOut, SvixAsync
 
+from tests.emulators.azure import Azure
+from tests.emulators.azurite.emulator import IS_INSTALLED
 from tests.journeys.running import JWT_SECRET, Running
 from tests.receivers import Receiver
+
+LOCK = timedelta(seconds=5)
+"""How long what a killed service had in its hands is nobody else's; longer than nearly every call."""
 
 
 @pytest.fixture
@@ -16,9 +23,26 @@ def settings() -> Mapping[str, str]:
     return {}
 
 
+@pytest.fixture(scope="session")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azure]:
+    """Azure's services for all journeys of a worker; each journey has an organization of its own there."""
+    if not IS_INSTALLED:
+        (pytest.fail if "CI" in os.environ else pytest.skip)("Azurite needs node and npm")
+    with Azure(tmp_path_factory.mktemp("azure"), lock=LOCK) as azure:
+        yield azure
+
+
+@pytest.fixture(scope="module", params=[None, "azure"], ids=["sqlite", "azure"])
+def profile(request: pytest.FixtureRequest) -> Azure | None:
+    """Where the service keeps everything; None is one SQLite file."""
+    azure: Azure | None = request.getfixturevalue("azure") if request.param == "azure" else None
+    return azure
+
+
 @pytest.fixture(scope="module")
-def started() -> Iterator[list[Running]]:
-    """What the tests of a file have started."""
+def started(profile: Azure | None) -> Iterator[list[Running]]:
+    """What the tests of a file have started on one of the two."""
+    del profile  # that one ends before the other begins
     services = list[Running]()
     yield services
     for service in services:
@@ -28,11 +52,14 @@ def started() -> Iterator[list[Running]]:
 
 @pytest.fixture
 async def service(
-    started: list[Running], settings: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+    started: list[Running],
+    profile: Azure | None,
+    settings: Mapping[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Running]:
     """The tests of a file share it until one of them has killed it; each has an organization of its own."""
     if not started or not started[-1].is_running:
-        new = Running(tmp_path_factory.mktemp("service"), jwt_secret=JWT_SECRET, **settings)
+        new = Running(tmp_path_factory.mktemp("service"), azure=profile, jwt_secret=JWT_SECRET, **settings)
         await new.starts()
         started.append(new)
     service = started[-1]

@@ -23,12 +23,14 @@ import jwt
 from svix.api import SvixAsync, SvixOptions
 
 from infra.local.cli import DEFAULT_ORGANIZATION
+from tests.emulators.azure import Azure
 from tests.ports import free_port
 
 PATIENCE = timedelta(seconds=30)
 """How long a start or a stop may take before the test is called failed; a start takes about a second."""
 
 JWT_SECRET = "a secret of 32 bytes or more, which the tests know"
+ENCRYPTION_KEY = "bm90LWEtc2VjcmV0LWJ1dC0zMi1ieXRlcy1sb25nISE="
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,12 +40,13 @@ Seen = TypeVar("Seen")
 class Running:
     """One service. Settings are given as the environment gives them, without their prefix, in lower case."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
-        """Keep the database and the logs in `folder`."""
+    def __init__(self, folder: Path, *, azure: Azure | None = None, **settings: str) -> None:
+        """Keep the logs in `folder`, and the database unless everything is to be on Azure's services."""
         self.folder = folder
         self.port = free_port()
         self.output: list[str] = []
         """What it has printed since its last start, line by line."""
+        self._azure = {} if azure is None else {**azure.settings, "HELIOGRAPH_ENCRYPTION_KEY": ENCRYPTION_KEY}
         self._settings = {
             "database": str(folder / "heliograph.db"),
             "port": str(self.port),
@@ -89,7 +92,8 @@ class Running:
     def environment(self) -> Mapping[str, str]:
         """What the process is started with."""
         names = {f"HELIOGRAPH_{name.upper()}": value for name, value in self._settings.items()}
-        return {**{name: value for name, value in os.environ.items() if "HELIOGRAPH" not in name}, **names}
+        others = {name: value for name, value in os.environ.items() if "HELIOGRAPH" not in name}
+        return {**others, **self._azure, **names}
 
     def svix(self, token: str | None = None) -> SvixAsync:
         """The SDK that people already use, pointed here, with a token or with the organization's."""

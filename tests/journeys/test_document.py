@@ -27,7 +27,8 @@ from schemathesis.specs.openapi.checks import (
 )
 from svix.api import ApplicationIn, EndpointIn, EventTypeIn, MessageIn, OperationalWebhookEndpointIn
 
-from tests.journeys.running import Running, eventually
+from tests.emulators.azure import Azure
+from tests.journeys.running import JWT_SECRET, Running, eventually
 
 Described: TypeAlias = APIOperation[Any, Any, Any, Any]
 Asked: TypeAlias = Case[Any]
@@ -85,8 +86,9 @@ BODIES: Mapping[str, Any] = {
 
 
 @pytest_asyncio.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Running]:
-    async with Running(tmp_path) as service:
+async def service(tmp_path: Path, profile: Azure | None) -> AsyncIterator[Running]:
+    async with Running(tmp_path, azure=profile, jwt_secret=JWT_SECRET) as service:
+        service.knows_nobody()
         yield service
 
 
@@ -181,13 +183,14 @@ async def test_every_operation_does_what_it_is_there_for(service: Running, stock
     assert await asyncio.to_thread(called) == {}
 
 
+@pytest.mark.parametrize("profile", [None], indirect=True, ids=["sqlite"])
 @pytest.mark.parametrize("who", ["organization", "portal"])
 async def test_whatever_is_sent_the_answer_is_one_that_is_described(
     service: Running, stock: Mapping[str, str], who: str
 ) -> None:
     token = service.token
     if who == "portal":
-        token = await service.run("token", "--app", stock["app_id"])
+        token = await service.run("token", service.organization, "--app", stock["app_id"])
 
     def called() -> Mapping[str, list[str]]:
         with requests.Session() as session:

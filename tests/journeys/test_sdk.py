@@ -62,13 +62,14 @@ async def test_a_receiver_that_hangs_holds_up_no_other(
     async with Receiver() as dead:
         dead.never_answers()
         await svix.application.create(ApplicationIn(name="Dead", uid="dead"))
-        await svix.endpoint.create("dead", EndpointIn(url=dead.url))
+        endpoint = await svix.endpoint.create("dead", EndpointIn(url=dead.url))
         await with_endpoint(svix, receiver)
         await service.posts("dead", 400)
 
         await svix.message.create("acme", MessageIn(event_type="order.paid", payload={}))
 
         assert len(await receiver.got(1)) == 1
+        await svix.endpoint.delete("dead", endpoint.id)  # the next service is not to go on with it
         await service.killed()  # a graceful stop would wait for the dead one
 
 

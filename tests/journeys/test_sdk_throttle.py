@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from svix.api import ApplicationIn, ApplicationPatch, EndpointIn, EndpointPatch, SvixAsync
 
 from shared.domain.throttle import EARLY
@@ -53,6 +54,7 @@ async def test_the_rate_of_an_application_is_held_over_a_restart(
     assert (await svix.application.get("acme")).throttle_rate == 500
 
 
+@pytest.mark.parametrize("profile", [None], indirect=True, ids=["sqlite"])
 async def test_a_receiver_that_is_slow_holds_up_no_other(
     service: Running, svix: SvixAsync, receiver: Receiver
 ) -> None:

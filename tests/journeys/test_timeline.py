@@ -9,14 +9,16 @@ import httpx
 import pytest
 from svix.api import ApplicationIn, EndpointIn, EndpointPatch, MessageIn, SvixAsync
 
-from tests.journeys.running import Running, eventually
+from tests.emulators.azure import Azure
+from tests.journeys.running import JWT_SECRET, Running, eventually
 from tests.receivers import Receiver
 
 
 @pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Running]:
+async def running(tmp_path: Path, profile: Azure | None) -> AsyncIterator[Running]:
     """A service that repeats what fails after an hour: nothing automatic comes between."""
-    async with Running(tmp_path, retry_schedule="1h") as running:
+    async with Running(tmp_path, azure=profile, jwt_secret=JWT_SECRET, retry_schedule="1h") as running:
+        running.knows_nobody()
         yield running
 
 
@@ -80,7 +82,7 @@ async def test_the_command_prints_it_line_by_line(running: Running, receiver: Re
     accepted, attempted, due, expires = (station["at"] for station in timeline["stations"])
     took_ms = timeline["stations"][1]["attempt"]["responseDurationMs"]
 
-    printed = (await running.run("timeline", "acme", "e1")).splitlines()
+    printed = (await timeline_of(running, "e1")).splitlines()
 
     assert printed[0].startswith(f"{timeline['msgId']} e1 (order.paid) at 20")
     assert printed[1:] == [
@@ -97,6 +99,11 @@ async def test_the_command_prints_it_line_by_line(running: Running, receiver: Re
 
 
 async def test_the_command_says_what_is_missing(running: Running) -> None:
-    assert await running.run("timeline", "acme", "e1") == "heliograph: Application not found"
+    assert await timeline_of(running, "e1") == "heliograph: Application not found"
     await running.svix().application.create(ApplicationIn(name="Acme", uid="acme"))
-    assert await running.run("timeline", "acme", "e 1") == "heliograph: Message not found"
+    assert await timeline_of(running, "e 1") == "heliograph: Message not found"
+
+
+async def timeline_of(running: Running, message: str) -> str:
+    """What the command prints of a message."""
+    return await running.run("timeline", "acme", message, "--org", running.organization)

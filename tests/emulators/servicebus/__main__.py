@@ -11,6 +11,7 @@ import asyncio
 import json
 import signal
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 from tests.emulators.servicebus.faults import Operation
@@ -40,8 +41,10 @@ def main() -> None:
     parser.add_argument("queues", nargs="+", help="the names of the queues")
     parser.add_argument("--port", type=int, default=5672, help="0 takes a free one")
     parser.add_argument("--file", type=Path, help="where the queues survive the process; nowhere by default")
+    parser.add_argument("--lock", type=float, default=60, help="of a message, in seconds")
     asked = parser.parse_args()
-    queues = {name: QueueSettings() for name in asked.queues}
+    settings = QueueSettings(lock=timedelta(seconds=asked.lock))
+    queues = dict.fromkeys(asked.queues, settings)
     asyncio.run(serve(Server(queues, file=asked.file, port=asked.port)))
 
 

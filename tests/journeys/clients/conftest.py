@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,15 @@ from typing import Any
 import jwt
 import pytest
 
+from tests.emulators.azure import Azure
 from tests.journeys.clients.clients import CLIENTS, Client, Printed
 from tests.journeys.clients.plain import Steps, plain_round
 from tests.journeys.clients.recorder import Exchange, Recorder
 from tests.journeys.running import JWT_SECRET, Running
 from tests.receivers import Received, Receiver
+
+CLIENTS_ON: Mapping[str, Sequence[Client]] = {"sqlite": CLIENTS, "azure": CLIENTS[:1]}
+"""Who goes a round, by where the service keeps everything."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,12 +59,38 @@ def arrived_at(evidence: Evidence, target: str) -> Received:
     return next(one for one in evidence.received if one.target.endswith(f"/{target}"))
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every client goes its round on SQLite, and one on Azure's services as well."""
+    wheres: Sequence[str] = getattr(metafunc.module, "KEPT", list(CLIENTS_ON))
+    if "client" in metafunc.fixturenames:
+        rounds = [(kept, client) for kept in wheres for client in CLIENTS_ON[kept]]
+        names = [f"{kept}-{client.name}" for kept, client in rounds]
+        metafunc.parametrize(("kept", "client"), rounds, ids=names, indirect=["client"])
+    elif "evidence" in metafunc.fixturenames:
+        metafunc.parametrize("kept", wheres)
+
+
 @pytest.fixture(scope="session")
-def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
-    return asyncio.run(gathered(tmp_path_factory.mktemp("clients")))
+def gathered_on() -> dict[str, Evidence]:
+    """What was gathered already, by where everything is kept."""
+    return {}
 
 
-@pytest.fixture(params=CLIENTS, ids=lambda client: client.name)
+@pytest.fixture
+def evidence(
+    kept: str,
+    gathered_on: dict[str, Evidence],
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Evidence:
+    if kept not in gathered_on:
+        azure: Azure | None = request.getfixturevalue("azure") if kept == "azure" else None
+        folder = tmp_path_factory.mktemp("clients")
+        gathered_on[kept] = asyncio.run(gathered(folder, CLIENTS_ON[kept], azure))
+    return gathered_on[kept]
+
+
+@pytest.fixture
 def client(request: pytest.FixtureRequest) -> Client:
     found: Client = request.param
     check_installed(found)
@@ -75,15 +105,15 @@ def check_installed(client: Client) -> None:
         )
 
 
-async def gathered(folder: Path) -> Evidence:
+async def gathered(folder: Path, clients: Iterable[Client], azure: Azure | None) -> Evidence:
     async with (
         Receiver() as receiver,
         Receiver() as failing,
-        Running(folder, jwt_secret=JWT_SECRET, retry_schedule="1h") as service,
+        Running(folder, azure=azure, jwt_secret=JWT_SECRET, retry_schedule="1h") as service,
         Recorder(service.port, loses={"/api/v1/app/lossy/msg"}) as recorder,
     ):
         failing.answers_with(500, body=b"no")
-        installed = [client for client in CLIENTS if client.is_installed]
+        installed = [client for client in clients if client.is_installed]
         plain, printed = await asyncio.gather(
             plain_round(recorder.url, token("plain"), receiver.url),
             asyncio.gather(*(goes_round(client, recorder.url, receiver, failing) for client in installed)),

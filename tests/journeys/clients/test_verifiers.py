@@ -14,6 +14,9 @@ OLD = SECRET
 NEW = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 STRANGE = "whsec_BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
 
+KEPT = ["sqlite"]
+"""A signature does not depend on where the service keeps everything."""
+
 EVERY = {"svix", "standardwebhooks"}
 NONE: set[str] = set()
 
