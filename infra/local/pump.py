@@ -48,7 +48,7 @@ LONGEST_REST = timedelta(seconds=30)
 
 def rest_before(delivery_count: int) -> timedelta:
     """How long a message rests after its n-th delivery has failed."""
-    return min(FIRST_REST * (1 << (delivery_count - 1)), LONGEST_REST)
+    return min(FIRST_REST * (1 << (min(delivery_count, LAST_DELIVERY) - 1)), LONGEST_REST)
 
 
 @dataclass(eq=False, slots=True)
@@ -71,13 +71,25 @@ class Pump:
         journal: Journal,
         *,
         calls: int = CALLS,
+        gives_up: bool = True,
     ) -> None:
-        """Prepare; `calls` bounds how many run at once."""
+        """Prepare.
+
+        Args:
+            function: It.
+            consumer: Of its queue.
+            clock: What rests and leases are measured by.
+            journal: Where failures are noted.
+            calls: How many run at once at most.
+            gives_up: Whether what has failed too often goes to the dead letters; else it is handed over again
+                for as long as it fails.
+        """
         self._function = function
         self._consumer = consumer
         self._clock = clock
         self._journal = journal
         self._limit = calls
+        self._gives_up = gives_up
         self._calls: set[_Call] = set()
         self._freed = asyncio.Event()
 
@@ -152,7 +164,7 @@ class Pump:
 
     async def _failed(self, delivery: Delivery, error: Exception) -> None:
         self._note("function.failed", error, delivery)
-        if delivery.delivery_count >= LAST_DELIVERY:
+        if self._gives_up and delivery.delivery_count >= LAST_DELIVERY:
             await self._consumer.bury(delivery, reason=f"{type(error).__name__}: {error}")
             return
         try:

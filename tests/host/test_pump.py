@@ -31,11 +31,23 @@ class Bench:
         self._running: list[asyncio.Task[None]] = []
 
     def starts(
-        self, called: Called[ServiceBusMessage], *, calls: int = 256, consumer: Consumer | None = None
+        self,
+        called: Called[ServiceBusMessage],
+        *,
+        calls: int = 256,
+        consumer: Consumer | None = None,
+        gives_up: bool = True,
     ) -> Pump:
         """A pump that runs until the test is over."""
         function = QueueFunction("dispatch", QUEUE, "message", called)
-        pump = Pump(function, consumer or self.store.queue, self.clock, self.journal, calls=calls)
+        pump = Pump(
+            function,
+            consumer or self.store.queue,
+            self.clock,
+            self.journal,
+            calls=calls,
+            gives_up=gives_up,
+        )
         self._running.append(asyncio.create_task(pump.run()))
         return pump
 
@@ -170,7 +182,22 @@ async def test_the_tenth_failure_is_the_last_and_says_why(bench: Bench) -> None:
     assert (letter.body, letter.reason) == (b"poison", "RuntimeError: the disk is full")
 
 
-@pytest.mark.parametrize(("delivery_count", "rest"), [(1, 0.5), (2, 1), (3, 2), (6, 16), (7, 30), (9, 30)])
+async def test_where_nothing_is_given_up_a_failure_is_never_the_last(bench: Bench) -> None:
+    called = Called[ServiceBusMessage](fails)
+    bench.starts(called, gives_up=False)
+    await bench.send(b"step")
+
+    for count in range(1, LAST_DELIVERY + 3):
+        assert (await called.next()).delivery_count == count
+        await bench.journal.has("function.failed", times=count)
+        bench.clock.move(rest_before(count))
+
+    assert not await bench.store.dead_letters.page(QUEUE, limit=10)
+
+
+@pytest.mark.parametrize(
+    ("delivery_count", "rest"), [(1, 0.5), (2, 1), (3, 2), (6, 16), (7, 30), (9, 30), (10_000, 30)]
+)
 def test_rests_grow_and_stay_bounded(delivery_count: int, rest: float) -> None:
     assert rest_before(delivery_count) == timedelta(seconds=rest)
 

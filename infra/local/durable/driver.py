@@ -59,7 +59,8 @@ class Durable:
 
         def pump(queue: str, call: Call, calls: int) -> Pump:
             function = QueueFunction(queue, queue, "message", call)
-            return Pump(function, consumer, around.clock, around.journal, calls=calls)
+            # An instance whose message is given up would stand still for ever, and look as if it ran.
+            return Pump(function, consumer, around.clock, around.journal, calls=calls, gives_up=False)
 
         return cls(
             registered,

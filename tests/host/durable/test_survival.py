@@ -13,7 +13,9 @@ from typing import cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.ports.orchestrations import Orchestrations
+from infra.local.pump import LAST_DELIVERY, rest_before
+from shared.domain.errors import Unavailable
+from shared.ports.orchestrations import Orchestrations, Step
 from tests.clock import MovedClock
 from tests.host.durable import owner
 from tests.host.durable.functions import Effects
@@ -147,3 +149,41 @@ def test_a_process_that_is_killed_again_and_again_comes_to_the_end(tmp_path: Pat
     assert outputs
     assert all(output == expected for output in outputs)
     assert {int(line) for line in lines if not line.startswith("[")} == {2 * child for child in children}
+
+
+class Full:
+    """A store that keeps no step for so many times."""
+
+    def __init__(self, times: int) -> None:
+        self._times = times
+
+    def before(self, store: Orchestrations) -> Orchestrations:
+        """Stand before this store."""
+        self._store = store
+        return cast("Orchestrations", self)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    async def commit(self, step: Step) -> bool:
+        """Keep a step, or not.
+
+        Raises:
+            Unavailable: Not.
+        """
+        self._times -= 1
+        if self._times >= 0:
+            raise Unavailable("store", "the disk is full")
+        return await self._store.commit(step)
+
+
+async def test_an_instance_whose_step_cannot_be_kept_for_long_goes_on_afterwards(world: World) -> None:
+    """Its queue message is not given up, or nobody would look at it again."""
+    later = await world.dies(through=Full(LAST_DELIVERY).before)
+    instance_id = await later.client.start_new("plain", None, "text")
+    for times in range(1, LAST_DELIVERY + 1):
+        await later.journal.has("function.failed", times=times)
+        later.clock.move(rest_before(times))
+
+    status = await later.status(instance_id)
+    assert (status.runtime_status.value, status.output) == ("Completed", "text")
