@@ -53,7 +53,7 @@ def _trace(message: func.ServiceBusMessage) -> str | None:
 async def dispatch(message: func.ServiceBusMessage) -> None:
     """Deliver the message that the dispatch names to every endpoint that wants it."""
     work = dispatch_from(message.get_body())
-    await service().deliver(work, delivery_count=_deliveries(message))
+    await service().deliver(work, delivery_count=_deliveries(message), queued_at=message.enqueued_time_utc)
 
 
 @blueprint.function_name("retry")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from shared.domain.attempt import Ended, Ending, Status
 from shared.domain.chain import Standing, pending_at, standing
@@ -21,6 +22,10 @@ from shared.ports.clock import Clock
 from shared.ports.journal import DISPATCHED, Fact, Journal
 from shared.ports.messages import Messages
 
+CARRIED_FOR = timedelta(minutes=30)
+"""So long a payload that travels with its dispatch is good: less than any is kept. After that it may have
+expired or have been erased, so the store is asked."""
+
 
 @dataclass(frozen=True)
 class Deliver:
@@ -38,14 +43,18 @@ class Deliver:
     messages: Messages
     attempts: Attempts
     attempt_in_turn: AttemptInTurn
+    clock: Clock
     journal: Journal
 
-    async def __call__(self, dispatch: Dispatch, *, delivery_count: int) -> None:
+    async def __call__(
+        self, dispatch: Dispatch, *, delivery_count: int, queued_at: datetime | None = None
+    ) -> None:
         """Deliver; safe to call again.
 
         Args:
             dispatch: The work.
             delivery_count: How often it has been handed over, this time included.
+            queued_at: When it was queued, in UTC, if the queue says so.
 
         Raises:
             Unavailable: A store or queue of ours is out of reach; calling again goes on where this ended.
@@ -69,7 +78,7 @@ class Deliver:
         if not targets:
             return
         payload = dispatch.payload
-        if payload is None:
+        if payload is None or (queued_at is not None and self.clock.now() - queued_at > CARRIED_FOR):
             payload = await _payload(self.messages, dispatch)
         if payload is None:
             self.journal.note(

@@ -233,7 +233,7 @@ def compose(
         import_event_types=ImportEventTypes(catalogue, event_types),
         accept=accept,
         operational=operational,
-        deliver=Deliver(directory, store.messages, store.attempts, attempt_in_turn, journal),
+        deliver=Deliver(directory, store.messages, store.attempts, attempt_in_turn, clock, journal),
         reattempt=Reattempt(directory, store.messages, store.attempts, attempt_in_turn, clock, journal),
         erase=Erase(store.messages, store.attempts, journal),
         attempt_by_hand=attempt_by_hand,

@@ -14,10 +14,12 @@ from shared.domain.attempt import Attempt, Status
 from shared.domain.endpoint import Endpoint
 from shared.domain.errors import EventIdTaken, Unavailable
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Retry, dispatch_from, to_body
+from shared.flows.deliver import CARRIED_FOR
 from shared.ports.outbox import DueRetry, Outbox
 from shared.ports.sender import NoTurn
 from tests.clock import NOON, MovedClock
 from tests.flows.walk import Receivers, Walk, answer, header
+from tests.makers import a_dispatch
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -211,6 +213,23 @@ async def test_a_payload_that_has_expired_is_delivered_no_more(walk: Walk, appli
     assert walk.receiver.got == [failed.id]
     (attempt,) = await walk.attempts(failed)
     assert attempt.next_attempt_at is None
+    assert len(walk.journal.of("delivery.skipped")) == 1
+
+
+async def test_a_payload_that_travels_along_is_looked_up_once_it_has_waited_long(
+    walk: Walk, application: Application
+) -> None:
+    """A queue that is no part of the store carries it still when it has expired, or was erased by hand."""
+    await walk.has_endpoint(application)
+    erased, there = await walk.accepts(application), await walk.accepts(application)
+    await walk.service.erase.payload(application, erased.id)
+    queued_at = walk.clock.now()
+    walk.clock.move(CARRIED_FOR + timedelta(seconds=1))
+
+    for message in (erased, there):
+        await walk.service.deliver(a_dispatch(message), delivery_count=1, queued_at=queued_at)
+
+    assert walk.receiver.got == [there.id]
     assert len(walk.journal.of("delivery.skipped")) == 1
 
 
