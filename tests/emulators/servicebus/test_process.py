@@ -1,6 +1,5 @@
-"""The emulator as a process of its own; and the SDK's other half, which blocks."""
+"""The emulator as a process of its own, and the half of the SDK that blocks."""
 
-import asyncio
 import signal
 import subprocess
 import sys
@@ -12,8 +11,6 @@ from pathlib import Path
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 
 from tests.emulators.servicebus.bench import body
-from tests.emulators.servicebus.server import Server
-from tests.emulators.servicebus.settings import QueueSettings
 
 Q = "dispatch"
 
@@ -57,19 +54,3 @@ def test_what_it_has_said_yes_to_survives_its_death(tmp_path: Path) -> None:
     assert [(body(one), one.delivery_count) for one in got] == [(b"2", 1), (b"3", 0), (b"new", 0)]
     numbers = [one.sequence_number or 0 for one in found]
     assert numbers == sorted(numbers)
-
-
-async def test_the_blocking_sdk_talks_to_it_too() -> None:
-    def talk(text: str) -> list[bytes]:
-        client = ServiceBusClient.from_connection_string(text)
-        with client.get_queue_sender(Q) as sender, client.get_queue_receiver(Q) as receiver:
-            sender.send_messages([ServiceBusMessage(b"1"), ServiceBusMessage(b"2")])
-            got = receiver.receive_messages(2, max_wait_time=5)
-            for message in got:
-                receiver.complete_message(message)
-        client.close()
-        return [body(message) for message in got]
-
-    async with Server({Q: QueueSettings()}) as server:
-        assert await asyncio.to_thread(talk, server.connection_string) == [b"1", b"2"]
-        assert server.broker.queues[Q].messages == {}
