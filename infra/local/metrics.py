@@ -84,6 +84,11 @@ def _measured(gauges: Gauges) -> Iterator[str]:
         {name: float(backlog.scheduled) for name, backlog in queues},
     )
     yield from _of_queues(
+        "queue_dead_letters",
+        "Work that was given up; nobody does it until it is redriven.",
+        {name: float(backlog.dead) for name, backlog in queues},
+    )
+    yield from _of_queues(
         "queue_oldest_due_age_seconds",
         "How long the oldest work that is due has been so.",
         {name: gauges.age(name) / _SECOND for name in gauges.queues},

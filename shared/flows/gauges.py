@@ -88,6 +88,7 @@ class Measure:
                 queue=name,
                 due=backlog.due,
                 scheduled=backlog.scheduled,
+                dead_letters=backlog.dead,
                 oldest_due_age_ms=_milliseconds(gauges.age(name)),
             )
         health = gauges.endpoints

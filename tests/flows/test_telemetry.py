@@ -157,7 +157,13 @@ async def test_how_the_service_stands_is_looked_at_and_told(walk: Walk, applicat
     assert gauges.age("retry") == timedelta(0)
     assert (gauges.endpoints.disabled, gauges.endpoints.failing) == (1, 0)
     told = {facts["queue"]: facts for facts in walk.journal.of("queue.measured")}
-    assert told["dispatch"] == {"queue": "dispatch", "due": 1, "scheduled": 0, "oldest_due_age_ms": 2000}
+    assert told["dispatch"] == {
+        "queue": "dispatch",
+        "due": 1,
+        "scheduled": 0,
+        "dead_letters": 0,
+        "oldest_due_age_ms": 2000,
+    }
     assert walk.journal.of("endpoints.measured") == [
         {"disabled": 1, "failing": 0, "circuits_open": 0, "circuits_half_open": 0}
     ]

@@ -57,6 +57,7 @@ async def test_it_says_how_much_is_queued_and_for_how_long(walk: Walk) -> None:
     walk.receiver.goes_down()
     await walk.posts(application)
     await walk.accepts(application)
+    await walk.service.queue.reject("events", b"{", reason="it is no event")
     walk.clock.move(timedelta(milliseconds=1500))
 
     status, text = await asked(walk)
@@ -69,6 +70,8 @@ async def test_it_says_how_much_is_queued_and_for_how_long(walk: Walk) -> None:
             'heliograph_queue_due{queue="dispatch"}': 1,
             'heliograph_queue_oldest_due_age_seconds{queue="dispatch"}': 1.5,
             'heliograph_queue_scheduled{queue="retry"}': 1,
+            'heliograph_queue_dead_letters{queue="events"}': 1,
+            'heliograph_queue_dead_letters{queue="dispatch"}': 0,
             "heliograph_endpoints_disabled": 1,
             "heliograph_endpoints_failing": 0,
             'heliograph_endpoint_circuits{circuit="open"}': 0,
