@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from functions.api.errors import HttpErrorOut
+from functions.api.errors import ValidationError
 from shared.config import HOST, PORT, Settings
 
 PATIENCE_SECONDS = 60.0
@@ -17,6 +17,12 @@ ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to reach what l
 """Where a service is reached that listens on every address."""
 
 Told = TypeVar("Told", bound=msgspec.Struct)
+
+
+class _Refusal(msgspec.Struct):
+    """What `HttpErrorOut` and `HTTPValidationError` have in common."""
+
+    detail: str | list[ValidationError]
 
 
 class NoAnswer(Exception):
@@ -51,13 +57,22 @@ def ask(url: str, token: str, at: str, told: type[Told], body: msgspec.Struct | 
         read = answer.read()
         if answer.status == HTTPStatus.OK:
             return msgspec.json.decode(read, type=told)
-        raise NoAnswer(msgspec.json.decode(read, type=HttpErrorOut).detail)
     except (OSError, HTTPException, msgspec.MsgspecError) as wrong:
         raise NoAnswer(
             f"no service answers at {url} ({wrong}); start one, or set {HOST} and {PORT} to where it is"
         ) from wrong
     finally:
         connection.close()
+    raise NoAnswer(_refusal(answer.status, read))
+
+
+def _refusal(status: int, body: bytes) -> str:
+    """What a service says that does not do what it is asked for, as far as it can be read."""
+    try:
+        detail = msgspec.json.decode(body, type=_Refusal).detail
+    except msgspec.MsgspecError:
+        return f"the service answers {status}; what is wrong stands in its log"
+    return detail if isinstance(detail, str) else "; ".join(one.msg for one in detail)
 
 
 def _connection(url: str) -> HTTPConnection:
