@@ -29,13 +29,12 @@ from azure.storage.blob.aio import ContainerClient
 
 from shared.adapters.blob.bodies import CONTAINER
 from shared.adapters.cosmos.containers import CONTAINERS, DATABASE, PER_DOCUMENT
-from shared.adapters.servicebus.queues import SHAPES
+from shared.adapters.servicebus.queues import LOCK, SHAPES
 from tests.emulators.azurite.emulator import IS_INSTALLED, Azurite
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(".heliograph/azure")
 QUEUES_DEPLOYED = [shape.name for shape in SHAPES]
-LOCK = timedelta(minutes=1)
 
 
 class Program:

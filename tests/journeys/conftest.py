@@ -23,11 +23,16 @@ def settings() -> Mapping[str, str]:
     return {}
 
 
+def check_azurite() -> None:
+    """Skip the test where Azurite cannot be run; on CI it must not be missing."""
+    if not IS_INSTALLED:
+        (pytest.fail if "CI" in os.environ else pytest.skip)("Azurite needs node and npm")
+
+
 @pytest.fixture(scope="session")
 def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azure]:
     """Azure's services for all journeys of a worker; each journey has an organization of its own there."""
-    if not IS_INSTALLED:
-        (pytest.fail if "CI" in os.environ else pytest.skip)("Azurite needs node and npm")
+    check_azurite()
     with Azure(tmp_path_factory.mktemp("azure"), lock=LOCK) as azure:
         yield azure
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -21,21 +22,32 @@ SEED = 20261124
 
 @dataclass
 class Producers:
-    """Post events as fast as they are answered, and repeat what was not answered under the same eventId."""
+    """Post events as fast as they are answered, and repeat what was not accepted under the same eventId."""
 
     service: Running
+    payload: Callable[[int], object] = lambda n: {"n": n}
+    """What the n-th event says."""
     accepted: dict[str, str] = field(default_factory=dict)
     """The message id that each eventId was answered with; empty after a 409: it was accepted before."""
     unanswered: list[str] = field(default_factory=list)
+    failed: int = 0
+    """How often the answer was that something of ours has failed."""
     posted: int = 0
+    is_over: bool = False
     came: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def run(self) -> None:
-        """Post until the service is gone."""
+        """Post until the service is gone, or it is over and everything is accepted."""
         async with aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {self.service.token}"}
         ) as session:
             await asyncio.gather(*(self._post_until_it_is_gone(session) for _ in range(PRODUCERS)))
+
+    async def are_told_of_failures(self) -> None:
+        """Wait for the next answer that something of ours has failed."""
+        before = self.failed
+        async with self.came:
+            await self.came.wait_for(lambda: self.failed > before)
 
     async def have(self, count: int) -> None:
         """Wait until so many events were accepted."""
@@ -43,7 +55,7 @@ class Producers:
             await self.came.wait_for(lambda: len(self.accepted) >= count)
 
     async def _post_until_it_is_gone(self, session: aiohttp.ClientSession) -> None:
-        while True:
+        while self.unanswered or not self.is_over:
             event_id = self.unanswered.pop() if self.unanswered else self._next()
             try:
                 await self._post(session, event_id)
@@ -56,12 +68,23 @@ class Producers:
         return f"event-{self.posted}"
 
     async def _post(self, session: aiohttp.ClientSession, event_id: str) -> None:
-        event = {"eventType": "order.paid", "eventId": event_id, "payload": {"n": event_id}}
+        payload = self.payload(int(event_id.partition("-")[2]))
+        event = {"eventType": "order.paid", "eventId": event_id, "payload": payload}
         async with session.post(f"{self.service.url}/api/v1/app/acme/msg", json=event) as answer:
+            if answer.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+                await self._is_told_of_a_failure(event_id, await answer.text())
+                return
             assert answer.status in {HTTPStatus.ACCEPTED, HTTPStatus.CONFLICT}, await answer.text()
             body = await answer.json()
         async with self.came:
             self.accepted[event_id] = body.get("id", "")
+            self.came.notify_all()
+
+    async def _is_told_of_a_failure(self, event_id: str, said: str) -> None:
+        assert said == "{}"
+        self.unanswered.append(event_id)
+        async with self.came:
+            self.failed += 1
             self.came.notify_all()
 
 

@@ -67,6 +67,12 @@ class Azurite:
                 return
         raise RuntimeError(f"Azurite did not start: {said}")
 
+    def ends(self) -> None:
+        """End it in good order: what it has said yes to is in memory alone for seconds."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.communicate()
+
     def killed(self) -> None:
         """Take it down as a power cut would."""
         if self._process is not None:
