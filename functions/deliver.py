@@ -1,15 +1,24 @@
 """Queue triggers. Returning settles the queue message; an exception has the host hand it over again.
 
 After the tenth time the host moves it to the dead letters. So a trigger raises only when a part of ours has
-failed, and everything that receivers do is recorded as an attempt.
+failed, and only after a rest; and everything that receivers do is recorded as an attempt.
 """
 
 import azure.functions as func
+from msgspec import structs
 
 from functions.api.message import post_from_queue
-from shared.domain.errors import Conflict, EventIdTaken, Rejected
+from shared.domain.errors import Conflict, EventIdTaken, Rejected, Unavailable
 from shared.domain.trace import context_of
-from shared.domain.work import DISPATCH_QUEUE, EVENTS_QUEUE, RETRY_QUEUE, Resend, again_from, dispatch_from
+from shared.domain.work import (
+    DISPATCH_QUEUE,
+    EVENTS_QUEUE,
+    RETRY_QUEUE,
+    Resend,
+    again_from,
+    dispatch_from,
+    to_body,
+)
 from shared.ports.queue import DELIVERIES_BEFORE
 from shared.wiring import service
 
@@ -30,6 +39,9 @@ async def events(message: func.ServiceBusMessage) -> None:
     body = message.get_body()
     try:
         await post_from_queue(service(), body, message.message_id, _trace(message))
+    except Unavailable as outage:
+        # Sent anew it would have another id, by which it is known.
+        await service().sit_out(EVENTS_QUEUE, None, outage, delivery_count=_deliveries(message))
     except EventIdTaken as repeated:
         service().journal.note("event.repeated", event_id=repeated.event_id)
     except (Rejected, Conflict) as refused:
@@ -52,19 +64,28 @@ def _trace(message: func.ServiceBusMessage) -> str | None:
 @blueprint.service_bus_queue_trigger("message", connection=CONNECTION, queue_name=DISPATCH_QUEUE)
 async def dispatch(message: func.ServiceBusMessage) -> None:
     """Deliver the message that the dispatch names to every endpoint that wants it."""
-    work = dispatch_from(message.get_body())
-    await service().deliver(work, delivery_count=_deliveries(message), queued_at=message.enqueued_time_utc)
+    work, count = dispatch_from(message.get_body()), _deliveries(message)
+    try:
+        await service().deliver(work, delivery_count=count, queued_at=message.enqueued_time_utc)
+    except Unavailable as outage:
+        # Its payload may be erased by then.
+        again = to_body(structs.replace(work, payload=None, repeat=True))
+        await service().sit_out(DISPATCH_QUEUE, again, outage, delivery_count=count)
 
 
 @blueprint.function_name("retry")
 @blueprint.service_bus_queue_trigger("message", connection=CONNECTION, queue_name=RETRY_QUEUE)
 async def retry(message: func.ServiceBusMessage) -> None:
     """Attempt a message at one endpoint again: its time has come, or a person asked for it."""
-    work = again_from(message.get_body())
-    if isinstance(work, Resend):
-        await service().attempt_by_hand(work)
-    else:
-        await service().reattempt(work, delivery_count=_deliveries(message))
+    body, count = message.get_body(), _deliveries(message)
+    work = again_from(body)
+    try:
+        if isinstance(work, Resend):
+            await service().attempt_by_hand(work)
+        else:
+            await service().reattempt(work, delivery_count=count)
+    except Unavailable as outage:
+        await service().sit_out(RETRY_QUEUE, body, outage, delivery_count=count)
 
 
 def _deliveries(message: func.ServiceBusMessage) -> int:

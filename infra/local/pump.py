@@ -6,8 +6,8 @@
     is still running    it is let go when the host stops, and handed over again after the next start
     when we stop
 
-Two things are kinder than on Azure. There a message is handed over again at once, so an outage of a second
-uses up ten deliveries; here it rests first, longer each time. And there a message that hosts have let go ten
+Two things are kinder than on Azure. There a message is handed over again at once; here it rests first, longer
+each time. And there a message that hosts have let go ten
 times by dying counts as failed; here only one whose call raised on the tenth delivery does.
 """
 

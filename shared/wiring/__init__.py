@@ -41,6 +41,7 @@ from shared.flows.housekeeping import Keep, Retention, Sweep
 from shared.flows.in_turn import AttemptInTurn
 from shared.flows.management import SeededEventTypes
 from shared.flows.operational import OperationalWebhooks
+from shared.flows.outage import SitOut
 from shared.flows.policies import Policies
 from shared.flows.probation import Probe
 from shared.flows.purge import Purge
@@ -106,6 +107,7 @@ class Service:
     operational: OperationalWebhooks
     deliver: Deliver
     reattempt: Reattempt
+    sit_out: SitOut
     erase: Erase
     attempt_by_hand: AttemptByHand
     send_again: SendAgain
@@ -235,6 +237,7 @@ def compose(
         operational=operational,
         deliver=Deliver(directory, store.messages, store.attempts, attempt_in_turn, clock, journal),
         reattempt=Reattempt(directory, store.messages, store.attempts, attempt_in_turn, clock, journal),
+        sit_out=SitOut(store.queue, clock, journal),
         erase=Erase(store.messages, store.attempts, journal),
         attempt_by_hand=attempt_by_hand,
         send_again=SendAgain(store.messages, store.endpoints, store.queue, clock, dice),

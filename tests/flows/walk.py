@@ -134,9 +134,9 @@ class Walk:
     journal: Notes
 
     @classmethod
-    def on(cls, folder: Path, **environment: str) -> "Walk":
+    def on(cls, folder: Path, *, clock: MovedClock | None = None, **environment: str) -> "Walk":
         """Open a service on a folder, with further environment variables."""
-        clock, receiver, journal = MovedClock(), Receivers(), Notes()
+        clock, receiver, journal = clock or MovedClock(), Receivers(), Notes()
         database = {"HELIOGRAPH_DATABASE": str(folder / "heliograph.db")}
         settings = Settings.read({**ENVIRONMENT, **database, **environment})
         service = compose(settings, clock=clock, dice=LoadedDice(), journal=journal, sender=receiver)
