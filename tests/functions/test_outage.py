@@ -1,7 +1,4 @@
-"""Queue triggers while a part of ours is out of reach, driven as Azure's host drives them.
-
-It hands a message over again at once when its function raises, and the tenth time it gives it up.
-"""
+"""Queue triggers while a part of ours is out of reach, driven as Azure's host drives them."""
 
 import json
 from collections.abc import AsyncIterator
@@ -11,24 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.functions.servicebus import ServiceBusMessage
 
-import function_app
-from infra.local import registrations
-from infra.local.durable.management import binding
-from infra.local.pump import LAST_DELIVERY
 from shared import wiring
+from shared.adapters.servicebus.queues import MAX_DELIVERIES
 from shared.domain.application import Application
 from shared.domain.errors import Unavailable
 from shared.domain.work import DISPATCH_QUEUE, EVENTS_QUEUE, RETRY_QUEUE
 from shared.flows.outage import DELIVERIES_HERE, LATER, rest_after
-from shared.ports.queue import Delivery
 from tests.clock import MovedClock
 from tests.flows.walk import Walk, answer
+from tests.functions.azure_host import handed_over
 from tests.makers import ORG
 
-NOWHERE = binding("http://127.0.0.1:1/")
-QUEUES = {one.name: one for one in registrations.read(function_app.app, {}).with_client(NOWHERE).queues}
 WORKED = (EVENTS_QUEUE, DISPATCH_QUEUE, RETRY_QUEUE)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -105,29 +96,9 @@ async def host_works(walk: Walk, until: datetime) -> None:
             one for queue in (EVENTS_QUEUE, DISPATCH_QUEUE, RETRY_QUEUE) for one in await walk.takes(queue)
         ]
         for delivery in taken:
-            await calls(walk, delivery)
+            await handed_over(delivery, walk.service.store.consumer)
         if not taken:
             walk.clock.move(SECOND)
-
-
-async def calls(walk: Walk, delivery: Delivery) -> None:
-    message = ServiceBusMessage(
-        body=delivery.body,
-        message_id="1",
-        application_properties={},
-        user_properties={},
-        delivery_count=delivery.delivery_count,
-    )
-    function, consumer = QUEUES[delivery.queue], walk.service.store.consumer
-    try:
-        await function.call(**{function.parameter: message})
-    except Unavailable as outage:
-        if delivery.delivery_count < LAST_DELIVERY:
-            await consumer.abandon(delivery)
-        else:
-            await consumer.bury(delivery, reason=str(outage))
-    else:
-        await consumer.complete(delivery)
 
 
 async def given_up(walk: Walk) -> int:
@@ -206,7 +177,7 @@ async def test_work_rests_where_it_is_while_nothing_can_be_queued_anew(
 
 
 def test_rests_grow_and_end_after_more_than_two_minutes() -> None:
-    rests = [rest_after(count) for count in range(1, LAST_DELIVERY)]
+    rests = [rest_after(count) for count in range(1, MAX_DELIVERIES)]
     assert rests == sorted(rests)
     assert sum(rests, timedelta()) > 3 * MINUTE
     assert sum(rests[:DELIVERIES_HERE], timedelta()) > 15 * SECOND
