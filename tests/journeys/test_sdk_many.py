@@ -67,6 +67,7 @@ async def test_an_outage_is_made_up_for_by_one_call(
     assert (await svix.background_task.list(running)).data == []
 
 
+@pytest.mark.parametrize("profile", [None], indirect=True, ids=["sqlite"])
 async def test_a_recovery_goes_on_where_a_kill_has_ended_it(
     service: Running, svix: SvixAsync, receiver: Receiver, endpoint: EndpointOut
 ) -> None:
