@@ -7,6 +7,9 @@ from functions.api.table import OPERATIONS
 from tests.journeys.clients.conftest import Evidence
 from tests.journeys.clients.recorder import Exchange
 
+KEPT = ["sqlite"]
+"""Elsewhere `test_document` does every operation once; to go all rounds again takes long."""
+
 HIDDEN = {(one.method, PREFIX + one.path) for one in OPERATIONS if one.hidden}
 
 
