@@ -10,9 +10,9 @@ from msgspec import json
 
 from tests.emulators.cosmos.keys import BEYOND, FIRST, divided, key_of_document, key_of_header
 
-values = st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.text(max_size=80)) | st.floats(
-    allow_nan=False, allow_infinity=False
-)
+# Without a negative zero: to the SDK it is another key than zero, to readers of the document it is not.
+numbers = st.floats(allow_nan=False, allow_infinity=False).map(lambda number: number + 0.0)
+values = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=80) | numbers
 
 
 @settings(max_examples=50)
