@@ -164,11 +164,21 @@ class _Tap:
                     await self._changed.wait_for(lambda: self._failure is None)
 
     async def _draw_from(self, receiver: ServiceBusReceiver) -> None:
-        """Have messages ready, but never many more than are taken."""
+        """Have messages ready, but never many more than are taken.
+
+        Raises:
+            Unavailable: The link has ended.
+        """
+        loop = asyncio.get_running_loop()
         while True:
             async with self._changed:
                 await self._changed.wait_for(lambda: len(self._ready) < AHEAD)
-            self._ready += await receiver.receive_messages(1, max_wait_time=DRAW_SECONDS)
+            asked_at = loop.time()
+            drawn = await receiver.receive_messages(1, max_wait_time=DRAW_SECONDS)
+            if not drawn and loop.time() - asked_at < DRAW_SECONDS / 2:
+                # The client says nothing of a link that has ended, answers at once, and would do so for ever.
+                raise Unavailable(PART, f"{self._queue}: the link has ended")
+            self._ready += drawn
             await self._tell()
             # What came with it: one by one, each would wait for its turn of a busy event loop.
             self._ready += await receiver.receive_messages(AHEAD, max_wait_time=AT_ONCE_SECONDS)
