@@ -1,7 +1,9 @@
 """A clock that stands still until a test moves it."""
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 """When a moved clock starts."""
@@ -20,9 +22,14 @@ class MovedClock:
         """As the port says."""
         return self._now
 
-    async def sleep(self, pause: timedelta) -> None:
-        """As the port says: until the clock has been moved far enough."""
-        wakes_at = self._now + pause
+    def sleep(self, pause: timedelta) -> Coroutine[Any, Any, None]:
+        """As the port says: until the clock has been moved far enough, counted from this call.
+
+        Whoever makes a task of it is asleep from now on, though the task begins later.
+        """
+        return self._sleep(self._now + pause)
+
+    async def _sleep(self, wakes_at: datetime) -> None:
         if wakes_at <= self._now:
             return
         sleeper = (wakes_at, asyncio.get_running_loop().create_future())

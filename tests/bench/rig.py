@@ -69,6 +69,16 @@ class Rig:
     folder: Path
     _posted: int = field(default=0, init=False)
 
+    def wait_until_it_delivers(self, fan_out: int) -> None:
+        """Have one message delivered: a service takes requests sooner, and loads are not about its start.
+
+        Raises:
+            Failed: A process did not do its part.
+        """
+        tally, recorded = self._tally(), self.service.ledger.recorded(ledger.SUCCEEDED)
+        self._generate(_plan(Load(0), self.service, "bench", self._posted, count=1))
+        self._wait_until_recorded(fan_out, tally.arrived, recorded)
+
     def run(self, load: Load) -> Measured:
         """Post a load, wait until everything is recorded, and compare what was posted with what came of it.
 
@@ -269,7 +279,9 @@ def around_heliograph(
     ):
         service.application("bench", [f"http://{HOST}:{port}/{endpoint}" for endpoint in range(load.fan_out)])
         service.application("down", [f"http://{HOST}:{port}/down"])
-        yield Rig(service, process, port, folder)
+        rig = Rig(service, process, port, folder)
+        rig.wait_until_it_delivers(load.fan_out)
+        yield rig
 
 
 @contextmanager

@@ -37,6 +37,14 @@ async def test_whoever_sleeps_wakes_when_the_time_has_passed(ticking: Ticking) -
     assert ticking.clock.now() - asleep_at >= MOMENT
 
 
+async def test_time_that_passes_before_a_sleeper_has_begun_counts(ticking: Ticking) -> None:
+    """Whoever has asked to be woken need not have had a turn of the event loop yet."""
+    sleeping = asyncio.ensure_future(ticking.clock.sleep(MOMENT))
+    ticking.move(MOMENT)
+    async with asyncio.timeout(10):
+        await sleeping
+
+
 async def test_sleepers_wake_in_order_of_their_time(ticking: Ticking) -> None:
     woken = list[int]()
 

@@ -29,7 +29,11 @@ SILENCE = timedelta(seconds=10)
 """After so long without any answer a receiver at which every turn is taken is said to hang."""
 
 PATIENCE = timedelta(seconds=2)
-"""How long one waits for a turn. At a receiver that answers within 250 ms it is enough for a thousand."""
+"""How long one waits for a turn in a line that is slow."""
+
+BRISK = 1_000
+"""A line in which so many got a turn within the patience is not slow but long: a receiver answers within 250 ms,
+or we are the ones who are slow, and whoever waits had better go on waiting."""
 
 CLOSED_SECONDS = 10.0
 """How long nobody is let into the line in which somebody has waited in vain."""
@@ -48,14 +52,20 @@ class Turns:
     Attributes:
         limit: So many are let in at once at each receiver.
         silence_seconds: How long a receiver may be silent until nobody waits there.
-        patience_seconds: How long one waits at most.
+        patience_seconds: How long one waits at most in a line that is slow.
+        brisk: See `BRISK`.
         lines: Those in which somebody stands, by receiver; so memory follows the traffic.
     """
 
     def __init__(
-        self, limit: int = SENDS_PER_RECEIVER, silence: timedelta = SILENCE, patience: timedelta = PATIENCE
+        self,
+        limit: int = SENDS_PER_RECEIVER,
+        silence: timedelta = SILENCE,
+        patience: timedelta = PATIENCE,
+        brisk: int = BRISK,
     ) -> None:
         self.limit = limit
+        self.brisk = brisk
         self.silence_seconds = silence.total_seconds()
         self.patience_seconds = patience.total_seconds()
         self.lines: dict[str, Line] = {}
@@ -103,7 +113,7 @@ class Line:
             the monotonic clock.
     """
 
-    __slots__ = ("_opens_at", "_origin", "_people", "_places", "_turns", "heard_at")
+    __slots__ = ("_given", "_opens_at", "_origin", "_people", "_places", "_turns", "heard_at")
 
     def __init__(self, turns: Turns, origin: str) -> None:
         self.heard_at = self._opens_at = monotonic()
@@ -111,6 +121,7 @@ class Line:
         self._origin = origin
         self._places = asyncio.Semaphore(turns.limit)
         self._people = 0
+        self._given = 0
 
     async def enter(self) -> bool:
         """Wait for a turn; say False if there is no use in it.
@@ -130,21 +141,24 @@ class Line:
 
     def leave(self) -> None:
         """Give the turn to the next."""
+        self._given += 1
         self._places.release()
         self._go()
 
     async def _has_place(self) -> bool:
         if not self._places.locked():
             return await self._places.acquire()
-        came_at = now = monotonic()
+        now, given = monotonic(), self._given
+        leaves_at = now + self._turns.patience_seconds
         # Answers come while one waits, and each of them is a reason to wait on.
         while now < (hangs_at := self.heard_at + self._turns.silence_seconds):
             if now < self._opens_at:
                 raise NoTurn
-            leaves_at = came_at + self._turns.patience_seconds
             if now >= leaves_at:
-                self._opens_at = now + CLOSED_SECONDS
-                raise NoTurn
+                if self._given - given < self._turns.brisk:
+                    self._opens_at = now + CLOSED_SECONDS
+                    raise NoTurn
+                leaves_at, given = now + self._turns.patience_seconds, self._given
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(hangs_at, leaves_at) - now):
                     return await self._places.acquire()

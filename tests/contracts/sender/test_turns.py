@@ -108,6 +108,19 @@ async def test_nobody_waits_long_at_a_receiver_that_is_slow(
     await sender.close()
 
 
+async def test_one_waits_on_in_a_line_that_is_long_but_moves(
+    new_sender: Callable[..., Sender], receiver: Receiver
+) -> None:
+    """The receiver is not slow; there is much for it, or we are slow ourselves, and sending away is more work."""
+    sender = new_sender(turns=Turns(1, silence=LONG, patience=timedelta(seconds=0.5), brisk=1))
+    receiver.answers_with(204, delay=timedelta(seconds=0.1))
+
+    answers = await asyncio.gather(*(in_turn(sender, post(receiver.url)) for _ in range(9)))
+
+    assert all(answer.is_success for answer in answers)
+    await sender.close()
+
+
 async def test_after_one_has_waited_in_vain_the_next_do_not_wait(
     new_sender: Callable[..., Sender], receiver: Receiver
 ) -> None:
