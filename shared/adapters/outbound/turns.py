@@ -32,8 +32,8 @@ PATIENCE = timedelta(seconds=2)
 """How long one waits for a turn in a line that is slow."""
 
 BRISK = 1_000
-"""A line in which so many got a turn within the patience is not slow but long: a receiver answers within 250 ms,
-or we are the ones who are slow, and whoever waits had better go on waiting."""
+"""A line in which so many got a turn within the patience is not slow but long: its receiver answers within
+250 ms, or we are the ones who are slow, and whoever waits had better go on waiting."""
 
 CLOSED_SECONDS = 10.0
 """How long nobody is let into the line in which somebody has waited in vain."""

@@ -111,7 +111,7 @@ async def test_nobody_waits_long_at_a_receiver_that_is_slow(
 async def test_one_waits_on_in_a_line_that_is_long_but_moves(
     new_sender: Callable[..., Sender], receiver: Receiver
 ) -> None:
-    """The receiver is not slow; there is much for it, or we are slow ourselves, and sending away is more work."""
+    """There is much for the receiver, or we are slow ourselves; to send anybody away is more work yet."""
     sender = new_sender(turns=Turns(1, silence=LONG, patience=timedelta(seconds=0.5), brisk=1))
     receiver.answers_with(204, delay=timedelta(seconds=0.1))
 
