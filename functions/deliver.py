@@ -7,7 +7,7 @@ failed, and only after a rest; and everything that receivers do is recorded as a
 import azure.functions as func
 from msgspec import structs
 
-from functions.api.message import post_from_queue
+from functions.api.message import post_from_queue, to_queue_anew
 from shared.domain.errors import Conflict, EventIdTaken, Rejected, Unavailable
 from shared.domain.trace import context_of
 from shared.domain.work import (
@@ -36,12 +36,12 @@ async def events(message: func.ServiceBusMessage) -> None:
     One whose eventId the application has had already is a repeat and is let go, as a 409 over HTTP would be.
     One that we cannot accept goes to the dead letters with the reason at once: repeating does not mend it.
     """
-    body = message.get_body()
+    body, trace = message.get_body(), _trace(message)
     try:
-        await post_from_queue(service(), body, message.message_id, _trace(message))
+        await post_from_queue(service(), body, message.message_id, trace)
     except Unavailable as outage:
-        # Sent anew it would have another id, by which it is known.
-        await service().sit_out(EVENTS_QUEUE, None, outage, delivery_count=_deliveries(message))
+        again = to_queue_anew(body, message.message_id, trace)
+        await service().sit_out(EVENTS_QUEUE, again, outage, delivery_count=deliveries(message))
     except EventIdTaken as repeated:
         service().journal.note("event.repeated", event_id=repeated.event_id)
     except (Rejected, Conflict) as refused:
@@ -64,7 +64,7 @@ def _trace(message: func.ServiceBusMessage) -> str | None:
 @blueprint.service_bus_queue_trigger("message", connection=CONNECTION, queue_name=DISPATCH_QUEUE)
 async def dispatch(message: func.ServiceBusMessage) -> None:
     """Deliver the message that the dispatch names to every endpoint that wants it."""
-    work, count = dispatch_from(message.get_body()), _deliveries(message)
+    work, count = dispatch_from(message.get_body()), deliveries(message)
     try:
         await service().deliver(work, delivery_count=count, queued_at=message.enqueued_time_utc)
     except Unavailable as outage:
@@ -77,7 +77,7 @@ async def dispatch(message: func.ServiceBusMessage) -> None:
 @blueprint.service_bus_queue_trigger("message", connection=CONNECTION, queue_name=RETRY_QUEUE)
 async def retry(message: func.ServiceBusMessage) -> None:
     """Attempt a message at one endpoint again: its time has come, or a person asked for it."""
-    body, count = message.get_body(), _deliveries(message)
+    body, count = message.get_body(), deliveries(message)
     work = again_from(body)
     try:
         if isinstance(work, Resend):
@@ -88,7 +88,7 @@ async def retry(message: func.ServiceBusMessage) -> None:
         await service().sit_out(RETRY_QUEUE, body, outage, delivery_count=count)
 
 
-def _deliveries(message: func.ServiceBusMessage) -> int:
+def deliveries(message: func.ServiceBusMessage) -> int:
     """How often the message has been handed over, this time included, and before it was redriven."""
     before = (message.application_properties or {}).get(DELIVERIES_BEFORE)
     return (message.delivery_count or 1) + (before if isinstance(before, int) else 0)

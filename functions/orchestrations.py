@@ -17,9 +17,11 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 import msgspec
+from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
-from functions.deliver import CONNECTION
+from functions.deliver import CONNECTION, deliveries
 from shared.domain.background_task import TaskStatus
+from shared.domain.errors import Unavailable, Unknown
 from shared.domain.timestamps import from_wire, to_wire
 from shared.domain.work import TASKS_QUEUE, TaskStep, step_from
 from shared.wiring import service
@@ -34,6 +36,10 @@ PAUSES = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 120, 300))
 """After failures of our own on one step, one after the other. After the last one the orchestration fails, and
 the sweep starts the task's next one."""
 
+STANDS_STILL_AFTER = timedelta(hours=1)
+"""So long after the last thing that came for it a running orchestration is ended whose task should go on: the
+platform has lost what it waits for. The sweep, which comes again, starts the task's next one."""
+
 Orchestration = Generator[Any, Any, Any]
 
 blueprint = df.Blueprint()
@@ -44,19 +50,41 @@ blueprint = df.Blueprint()
 @blueprint.durable_client_input(client_name="client")
 async def tasks(message: func.ServiceBusMessage, client: df.DurableOrchestrationClient) -> None:
     """Start the orchestration of a background task, unless it is under way."""
-    step = step_from(message.get_body())
-    if await _is_under_way(client, step.task_id):
+    body = message.get_body()
+    step = step_from(body)
+    try:
+        await _start(client, step)
+    except Exception as wrong:  # noqa: BLE001  the package raises no other
+        outage = Unavailable("orchestrations", str(wrong) or type(wrong).__name__)
+        await service().sit_out(TASKS_QUEUE, body, outage, delivery_count=deliveries(message))
+
+
+async def _start(client: df.DurableOrchestrationClient, step: TaskStep) -> None:
+    found = await client.get_status(step.task_id)
+    if found.runtime_status in _UNDER_WAY:
+        if await _stands_still(found, step):
+            await client.terminate(step.task_id, "it stood still")
+            service().journal.note("orchestration.ended", task_id=step.task_id, why="it stood still")
         return
     try:
         await client.start_new(BACKGROUND_TASK, step.task_id, msgspec.to_builtins(step))
     except Exception:
         # The task may have been queued twice, and somebody else has started it a moment ago.
-        if not await _is_under_way(client, step.task_id):
+        if (await client.get_status(step.task_id)).runtime_status not in _UNDER_WAY:
             raise
 
 
-async def _is_under_way(client: df.DurableOrchestrationClient, task_id: str) -> bool:
-    return (await client.get_status(task_id)).runtime_status in _UNDER_WAY
+async def _stands_still(found: DurableOrchestrationStatus, step: TaskStep) -> bool:
+    """Whether an orchestration runs in name only: nothing comes for it, and its task does not rest."""
+    now = service().clock.now()
+    is_running = found.runtime_status is df.OrchestrationRuntimeStatus.Running
+    if not is_running or now - found.last_updated_time < STANDS_STILL_AFTER:
+        return False
+    try:
+        task = await service().background_tasks.get(step.org_id, step.task_id)
+    except Unknown:
+        return True
+    return task.due_at is None or task.due_at <= now
 
 
 _UNDER_WAY = frozenset(

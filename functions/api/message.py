@@ -12,6 +12,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
+from msgspec import structs
 
 from functions.api import atoms
 from functions.api.answers import JSON_HEADERS, NO_CONTENT, Answer, json_answer
@@ -29,7 +30,7 @@ from functions.api.operations import (
     operation,
     summary_of,
 )
-from functions.api.posting import JsonObject, MessageIn, read_event, read_message
+from functions.api.posting import EventIn, JsonObject, MessageIn, read_event, read_message
 from functions.api.queries import (
     Channel,
     EventTypeNames,
@@ -192,11 +193,32 @@ async def post_from_queue(
     """
     event = read_event(body)
     # It may have waited until its time is near or past, or have been accepted already: late is not wrong.
-    new, new_application = read_message(bytes(event.message), service.clock, trace, soonest=timedelta.min)
+    new, new_application = read_message(
+        bytes(event.message), service.clock, event.trace or trace, soonest=timedelta.min
+    )
     application = await found_or_made(service, event.org_id, event.app_id, new_application)
+    known_by = _known_by(event, body, message_id)
+    await post(service, application, new, None if known_by is None else known_by.encode(), show=False)
+
+
+def to_queue_anew(body: bytes, message_id: str | None, trace: str | None) -> bytes:
+    """An event as it is queued anew: as the same one, though the queue message will have another id.
+
+    Args:
+        body: As of `post_from_queue`, which has read it; and so are the others.
+        message_id: The sender's id of the queue message.
+        trace: The sender's trace context.
+    """
+    event = read_event(body)
+    known_by = _known_by(event, body, message_id)
+    return _encode(structs.replace(event, known_by=known_by, trace=event.trace or trace))
+
+
+def _known_by(event: EventIn, body: bytes, message_id: str | None) -> str | None:
+    if event.known_by is not None or message_id is None:
+        return event.known_by
     # With the body: queues that are made anew count their ids from the beginning.
-    key = None if message_id is None else blake2b(message_id.encode() + b":" + body).digest()
-    await post(service, application, new, key, show=False)
+    return blake2b(message_id.encode() + b":" + body).hexdigest()
 
 
 async def list_all(call: Call[ListQuery, NoBody]) -> Answer:

@@ -97,11 +97,15 @@ class EventIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         org_id: The organization's id.
         app_id: The application's id or uid.
         message: What would be the body of `POST /api/v1/app/{app_id}/msg`.
+        known_by: What it is accepted once by, where it is not the queue message's id.
+        trace: The sender's trace context, where the queue message does not say it.
     """
 
     org_id: str
     app_id: str
     message: msgspec.Raw
+    known_by: str | None = None
+    trace: str | None = None
 
 
 _bodies = BodyReader(MessageIn)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.domain.errors import Unavailable
+from shared.domain.errors import TooLargeToQueue, Unavailable
 from shared.ports.clock import Clock
 from shared.ports.journal import Journal
 from shared.ports.queue import Queue
@@ -46,21 +46,19 @@ class SitOut:
     clock: Clock
     journal: Journal
 
-    async def __call__(
-        self, queue: str, body: bytes | None, outage: Unavailable, *, delivery_count: int
-    ) -> None:
+    async def __call__(self, queue: str, body: bytes, outage: Unavailable, *, delivery_count: int) -> None:
         """Rest, or queue the work anew; if this returns, it is queued.
 
         Args:
             queue: The queue that it came from.
-            body: The work, to be looked at for what is done already; None if it can not be queued anew.
+            body: The work as it is queued anew: whoever takes it looks at what is done already.
             outage: What has failed.
             delivery_count: How often the work has been handed over.
 
         Raises:
             Unavailable: The outage; the host is to hand the work over again.
         """
-        if body is not None and delivery_count > DELIVERIES_HERE and await self._is_queued(queue, body):
+        if delivery_count > DELIVERIES_HERE and await self._is_queued(queue, body):
             return
         asked = min(outage.wait or FIRST_REST, LONGEST_REST)
         await self.clock.sleep(max(rest_after(delivery_count), asked))
@@ -70,7 +68,7 @@ class SitOut:
         due_at = self.clock.now() + LATER
         try:
             await self.queue.send(queue, body, due_at=due_at)
-        except Unavailable:
+        except (Unavailable, TooLargeToQueue):
             return False
         self.journal.note("work.postponed", queue=queue, due_at=due_at.isoformat())
         return True

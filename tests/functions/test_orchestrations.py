@@ -5,18 +5,21 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from azure.functions.servicebus import ServiceBusMessage
 from azure.functions.timer import TimerRequest
 
 import function_app
 from functions.housekeeping import HISTORY_KEPT
-from functions.orchestrations import PAUSES, STEPS_OF_ONE_HISTORY
+from functions.orchestrations import PAUSES, STANDS_STILL_AFTER, STEPS_OF_ONE_HISTORY
 from infra.local import registrations
 from infra.local.durable.driver import Durable, close_client
+from infra.local.durable.management import binding
 from infra.local.durable.surroundings import Surroundings
 from shared import wiring
 from shared.domain.background_task import BackgroundTask, TaskName, TaskStatus, Worked, advanced
@@ -68,14 +71,7 @@ class Host:
 
     async def starts(self, task: BackgroundTask) -> None:
         """Hand the queue message of a task to the trigger."""
-        (function,) = [one for one in self.durable.registered.queues if one.queue == TASKS_QUEUE]
-        message = ServiceBusMessage(
-            body=to_body(TaskStep(task.org_id, task.id, 0)),
-            message_id="1",
-            application_properties={},
-            user_properties={},
-        )
-        await function.call(message=message)
+        await hand_over(task, self.durable.registered)
 
     async def tidies_up(self) -> None:
         """Call the timer that purges histories."""
@@ -128,6 +124,43 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
     await close_client()
     wiring.install(None)
     await parts.close()
+
+
+async def hand_over(task: BackgroundTask, registered: registrations.Registrations) -> None:
+    """Hand the queue message of a task to the trigger."""
+    (function,) = [one for one in registered.queues if one.queue == TASKS_QUEUE]
+    message = ServiceBusMessage(
+        body=to_body(TaskStep(task.org_id, task.id, task.step)),
+        message_id="1",
+        application_properties={},
+        user_properties={},
+    )
+    await function.call(message=message)
+
+
+class Platform:
+    """Azure's host, as its durable client sees it: one orchestration, and what is asked about it."""
+
+    def __init__(self, status: str, updated_at: datetime) -> None:
+        self._shown = {
+            "name": "background_task",
+            "createdTime": updated_at.isoformat(),
+            "lastUpdatedTime": updated_at.isoformat(),
+            "runtimeStatus": status,
+        }
+        self.asked: list[str] = []
+        app = web.Application()
+        app.router.add_get("/instances/{id}", self._show)
+        app.router.add_post("/instances/{id}/terminate", self._note)
+        app.router.add_post("/orchestrators/{name}/{id}", self._note)
+        self.server = TestServer(app)
+
+    async def _show(self, request: web.Request) -> web.Response:
+        return web.json_response({**self._shown, "instanceId": request.match_info["id"]}, status=202)
+
+    async def _note(self, request: web.Request) -> web.Response:
+        self.asked.append(request.path)
+        return web.json_response({"id": request.match_info["id"]}, status=202)
 
 
 async def stepping(host: Host, *, until: int, failures: int = 0) -> tuple[BackgroundTask, Steps]:
@@ -239,6 +272,45 @@ async def test_a_task_whose_orchestration_has_failed_is_begun_again_by_the_sweep
     await host.starts(task)
     await host.ends(task)
     assert (await host.now(task)).status is TaskStatus.FINISHED
+
+
+@pytest.mark.parametrize(
+    ("status", "silent", "rests", "comes_of_it"),
+    [
+        pytest.param("Running", STANDS_STILL_AFTER, timedelta(), "terminate", id="stands still"),
+        pytest.param("Running", STANDS_STILL_AFTER, SECOND, None, id="rests"),
+        pytest.param("Running", STANDS_STILL_AFTER - SECOND, timedelta(), None, id="is slow"),
+        pytest.param("Pending", STANDS_STILL_AFTER, timedelta(), None, id="waits for its beginning"),
+        pytest.param("Suspended", STANDS_STILL_AFTER, timedelta(), None, id="was suspended by a person"),
+        pytest.param(
+            "Terminated",
+            STANDS_STILL_AFTER,
+            timedelta(),
+            "background_task",
+            id="was ended",
+        ),
+    ],
+)
+async def test_an_orchestration_that_stands_still_is_ended_and_the_task_begun_again(
+    tmp_path: Path, status: str, silent: timedelta, rests: timedelta, comes_of_it: str | None
+) -> None:
+    """Azure may lose what it waits for; the sweep has its task queued every quarter of an hour."""
+    walk = Walk.on(tmp_path)
+    wiring.install(walk.service)
+    now = walk.clock.now()
+    task = a_task(due_at=now + rests)
+    await walk.service.background_tasks.begin(task)
+    platform = Platform(status, now - silent)
+    async with platform.server:
+        registered = registrations.read(function_app.app, {})
+        await hand_over(task, registered.with_client(binding(str(platform.server.make_url("/")))))
+        await close_client()
+
+    wanted = {"terminate": f"/instances/{task.id}/terminate"}
+    wanted["background_task"] = f"/orchestrators/background_task/{task.id}"
+    assert platform.asked == ([] if comes_of_it is None else [wanted[comes_of_it]])
+    wiring.install(None)
+    await walk.service.close()
 
 
 async def test_a_history_is_purged_a_week_after_its_beginning_if_it_has_ended(host: Host) -> None:

@@ -12,15 +12,15 @@ import pytest
 from shared import wiring
 from shared.adapters.servicebus.queues import MAX_DELIVERIES
 from shared.domain.application import Application
-from shared.domain.errors import Unavailable
-from shared.domain.work import DISPATCH_QUEUE, EVENTS_QUEUE, RETRY_QUEUE
+from shared.domain.errors import TooLargeToQueue, Unavailable
+from shared.domain.work import DISPATCH_QUEUE, EVENTS_QUEUE, RETRY_QUEUE, TASKS_QUEUE
 from shared.flows.outage import DELIVERIES_HERE, LATER, rest_after
 from tests.clock import MovedClock
 from tests.flows.walk import Walk, answer
 from tests.functions.azure_host import handed_over
 from tests.makers import ORG
 
-WORKED = (EVENTS_QUEUE, DISPATCH_QUEUE, RETRY_QUEUE)
+WORKED = (EVENTS_QUEUE, DISPATCH_QUEUE, RETRY_QUEUE, TASKS_QUEUE)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 EVENT = {"orgId": ORG, "appId": "acme", "message": {"eventType": "order.paid", "payload": {"n": 1}}}
@@ -92,9 +92,7 @@ def queue_is_down(walk: Walk, until: datetime) -> None:
 async def host_works(walk: Walk, until: datetime) -> None:
     """Do what is due until then, as Azure's host does."""
     while walk.clock.now() < until:
-        taken = [
-            one for queue in (EVENTS_QUEUE, DISPATCH_QUEUE, RETRY_QUEUE) for one in await walk.takes(queue)
-        ]
+        taken = [one for queue in WORKED for one in await walk.takes(queue)]
         for delivery in taken:
             await handed_over(delivery, walk.service.store.consumer)
         if not taken:
@@ -147,11 +145,10 @@ async def test_an_outage_has_no_retry_given_up(walk: Walk, application: Applicat
     assert await given_up(walk) == 0
 
 
-@pytest.mark.parametrize("outage", [SECOND, 2 * MINUTE], ids=str)
+@pytest.mark.parametrize("outage", [SECOND, 2 * MINUTE, 60 * MINUTE], ids=str)
 async def test_an_outage_has_no_event_given_up(
     walk: Walk, application: Application, outage: timedelta
 ) -> None:
-    """An event keeps the id by which it is known, so it only rests."""
     await walk.service.queue.send(EVENTS_QUEUE, json.dumps(EVENT).encode())
     ends_at = walk.clock.now() + outage
     is_down(walk, "accept", ends_at)
@@ -160,6 +157,32 @@ async def test_an_outage_has_no_event_given_up(
 
     assert len(walk.receiver.got) == 1
     assert await given_up(walk) == 0
+
+
+async def test_an_outage_of_orchestrations_has_no_background_task_given_up(
+    walk: Walk, application: Application
+) -> None:
+    """Here there is nothing where Azure's host has its durable client look."""
+    await walk.service.begin_task.purge(application)
+
+    await host_works(walk, walk.clock.now() + 10 * MINUTE)
+
+    assert await given_up(walk) == 0
+    backlog = await walk.service.queue.backlog(TASKS_QUEUE)
+    assert backlog.due + backlog.scheduled == 1
+
+
+async def test_work_that_is_too_large_to_be_queued_anew_rests_where_it_is(walk: Walk) -> None:
+    """As an event may be that its sender has made as large as it could."""
+
+    class Narrow:
+        async def send(self, queue: str, *_: object, **__: object) -> None:
+            raise TooLargeToQueue(queue)
+
+    narrow: Any = Narrow()
+    sit_out = replace(walk.service.sit_out, queue=narrow)
+    with pytest.raises(Unavailable):
+        await sit_out(EVENTS_QUEUE, b"{}", Unavailable("store", "it is down"), delivery_count=9)
 
 
 async def test_work_rests_where_it_is_while_nothing_can_be_queued_anew(

@@ -12,6 +12,7 @@ from azure.functions.servicebus import ServiceBusMessage
 from azure.functions.timer import TimerRequest
 
 import function_app
+from functions.api.message import to_queue_anew
 from infra.local import registrations
 from infra.local.durable.management import binding
 from shared import wiring
@@ -87,6 +88,27 @@ async def test_an_event_handed_over_twice_is_accepted_once(walk: Walk, applicati
     await trigger("events", an_event(), delivery_count=2)
     await walk.works()
     assert len(walk.receiver.got) == 1
+
+
+async def test_an_event_that_was_accepted_and_is_queued_anew_is_accepted_once(
+    walk: Walk, application: Application
+) -> None:
+    """It was kept, and the answer lost; anew it has another id, and may have to be queued once more."""
+    event, trace = an_event(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    await trigger("events", event)
+    anew = to_queue_anew(event, "1", trace)
+
+    await trigger("events", anew, message_id="2")
+    await trigger("events", to_queue_anew(anew, "2", None), message_id="3")
+
+    await walk.works()
+    assert len(walk.receiver.got) == 1
+
+
+async def test_an_event_that_is_queued_anew_keeps_its_trace(walk: Walk, application: Application) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    await trigger("events", to_queue_anew(an_event(eventId="order-1"), "1", trace))
+    assert (await walk.service.messages.get(application.id, "order-1")).trace == trace
 
 
 async def test_an_event_id_that_was_accepted_before_is_let_go(walk: Walk, application: Application) -> None:
