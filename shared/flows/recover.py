@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from math import ceil
 
 from shared.domain.attempt import Status
 from shared.domain.background_task import BackgroundTask, BulkReplay, Resending, Worked, attempt_id
@@ -11,10 +12,16 @@ from shared.flows.deliver import AttemptByHand
 from shared.flows.directory import Directory, Target
 from shared.flows.selection import Select
 from shared.flows.several import with_each
+from shared.ports.clock import Clock
 
-ATTEMPTS_AT_ONCE = 25
+FEWEST_AT_ONCE = 6
+MOST_AT_ONCE = 25
 """A fifth of the turns that there are at one receiver, so that new messages find one free. With these, a page
 at a receiver that never answers takes two or three minutes, less than a queue message can be kept for."""
+
+PERIOD = timedelta(milliseconds=1.25)
+"""An attempt is to begin each time, as far as so many at once allow. With more of a quick receiver's under
+way they come and go in swarms, and new messages wait for each of those."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,7 @@ class Recover:
     1. The endpoint must still be there and enabled; else the task cannot go on.
     2. Attempt each message of the page once more, as if a person had asked for it; unless it has arrived
        meanwhile, if it was not to be sent again anyway. The attempt's id follows from task and message, so a
-       page that is worked again attempts nothing again.
+       page that is worked again attempts nothing again. The first few tell how many are to run at once.
     3. If something could not be sent, look at the endpoint again.
     4. Find the next page; at the beginning, count the messages if that can be done.
     5. If some of this page wait for their turn under a rate, rest for as long as so many turns take. So no
@@ -34,6 +41,7 @@ class Recover:
     directory: Directory
     select: Select
     attempt_by_hand: AttemptByHand
+    clock: Clock
 
     async def __call__(self, task: BackgroundTask, wanted: Resending) -> Worked:
         """Work the task's page, and find the next.
@@ -78,7 +86,11 @@ class Recover:
             )
             return await self.attempt_by_hand(resend)
 
-        return await with_each(task.page, attempt, at_once=ATTEMPTS_AT_ONCE)
+        began_at = self.clock.now()
+        few = await with_each(task.page[:FEWEST_AT_ONCE], attempt, at_once=FEWEST_AT_ONCE)
+        one_takes = self.clock.now() - began_at
+        at_once = min(MOST_AT_ONCE, max(FEWEST_AT_ONCE, ceil(one_takes / PERIOD)))
+        return [*few, *await with_each(task.page[FEWEST_AT_ONCE:], attempt, at_once=at_once)]
 
 
 def _until_turns_have_come(target: Target, waiting: int) -> timedelta | None:

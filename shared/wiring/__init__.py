@@ -248,7 +248,7 @@ def compose(
         ),
         carry_on=CarryOn(
             store.background_tasks,
-            Recover(directory, select, attempt_by_hand),
+            Recover(directory, select, attempt_by_hand, clock),
             Cancel(store.attempts, store.destinations),
             Purge(store.messages),
             EraseApplication(store.applications, store.endpoints, store.messages, directory, clock),

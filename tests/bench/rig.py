@@ -25,6 +25,7 @@ NANOSECONDS = 1e9
 DRAINED_WITHIN = timedelta(seconds=120)
 ASKS_EVERY = timedelta(milliseconds=20)
 SINCE = timedelta(hours=1)
+SETTLED_AFTER = timedelta(seconds=2)
 # Not on a file system in memory, as /tmp may be: a commit has to reach a disk.
 DISK = Path("/var/tmp")  # noqa: S108
 
@@ -172,6 +173,14 @@ class Rig:
             lost=outcome.lost,
             delivery=percentiles(outcome.delivery_ms),
         )
+
+    def processor_share(self, span: timedelta) -> float:
+        """How much of one processor the service uses while nobody asks anything of it."""
+        time.sleep(SETTLED_AFTER.total_seconds())
+        used, began_at = self.service.process.cpu_seconds(), time.monotonic()
+        time.sleep(span.total_seconds())
+        self.service.process.must_run()
+        return (self.service.process.cpu_seconds() - used) / (time.monotonic() - began_at)
 
     def throttled(self, rates: Sequence[int], window: timedelta) -> Sequence[Sequence[int]]:
         """Post a fifth more than endpoints with rates may have, for longer than a window.

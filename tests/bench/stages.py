@@ -36,6 +36,7 @@ THROTTLE_WITHIN = 1.05
 THROTTLE_WINDOW = timedelta(seconds=10)
 # Telling costs at most a tenth of the throughput.
 TELEMETRY_SHARE = 0.9
+IDLE_SHARE = 0.01
 # Long enough that no retry falls due while something is measured.
 RETRIES_WAIT = {"HELIOGRAPH_RETRY_SCHEDULE": "24h"}
 # Short enough that what failed once is delivered before the run gives up.
@@ -55,6 +56,7 @@ class Lengths:
     recovered: int = 10_000
     live_seconds: float = 10
     starts: int = 3
+    idle_seconds: float = 20
 
 
 QUICK = Lengths(
@@ -67,6 +69,7 @@ QUICK = Lengths(
     recovered=2_000,
     live_seconds=3,
     starts=1,
+    idle_seconds=5,
 )
 
 
@@ -257,6 +260,15 @@ class Bench:
         ]
         return Section(f"recover · {load}", rows, alone.lost + recovered.lost)
 
+    def idle(self) -> Section:
+        """What a service costs that has nothing to do, while retries wait."""
+        _says(f"idle: {SMALL_BACKLOG} retries waiting, {self.lengths.idle_seconds:g} s")
+        with around_heliograph(replace(self.load, fan_out=1), RETRIES_WAIT) as rig:
+            rig.leave_waiting(SMALL_BACKLOG)
+            share = rig.processor_share(timedelta(seconds=self.lengths.idle_seconds))
+        row = Row("share of a processor", f"{share:.2%}", f"< {IDLE_SHARE:.0%}", share < IDLE_SHARE)
+        return Section("idle", [row])
+
     def own(self, load: Load, backlog: int) -> Section:
         """A load of the caller's own making; nothing is promised of it but that nothing is lost."""
         settings: Mapping[str, str] = {}
@@ -282,6 +294,7 @@ class Bench:
             "throttle": self.throttle,
             "telemetry": self.telemetry,
             "recover": self.recover,
+            "idle": self.idle,
         }
 
 
