@@ -11,14 +11,15 @@ from shared.domain.errors import Unavailable
 from shared.ports.bodies import Bodies
 from tests.bodies import BodiesInMemory
 from tests.clock import NOON
-from tests.emulators.azurite.emulator import IS_INSTALLED, Azurite
+from tests.emulators.azurite.emulator import Azurite
+from tests.tools import check_azurite
 
 HOUR = timedelta(hours=1)
-needs_azurite = pytest.mark.skipif(not IS_INSTALLED, reason="Azurite needs node and npm")
 
 
 @pytest.fixture(scope="module")
 def azurite() -> Iterator[Azurite]:
+    check_azurite()
     with Azurite() as running:
         yield running
 
@@ -39,7 +40,7 @@ def in_memory() -> BodiesInMemory:
     return BodiesInMemory()
 
 
-@pytest.fixture(params=["in_memory", pytest.param("blobs", marks=needs_azurite)])
+@pytest.fixture(params=["in_memory", "blobs"])
 def bodies(request: pytest.FixtureRequest) -> Bodies:
     made: Bodies = request.getfixturevalue(request.param)
     return made
@@ -87,7 +88,6 @@ async def test_what_is_over_is_forgotten_a_few_at_a_time_and_nothing_else(bodies
     assert [await bodies.read(place) is None for place in kept] == [True, True, True, False, False]
 
 
-@needs_azurite
 async def test_no_more_are_forgotten_at_once_than_end_in_time(blobs: BlobBodies) -> None:
     many = REMOVED_AT_ONCE + 1
     for number in range(many):
@@ -106,7 +106,6 @@ async def test_out_of_reach_is_unavailable() -> None:
     await bodies.close()
 
 
-@needs_azurite
 async def test_a_wrong_key_says_what_the_identity_needs(azurite: Azurite) -> None:
     bodies = BlobBodies(azurite.endpoint, "d3Jvbmc=")
     with pytest.raises(Unavailable, match="Storage Blob Data Contributor"):
@@ -114,7 +113,6 @@ async def test_a_wrong_key_says_what_the_identity_needs(azurite: Azurite) -> Non
     await bodies.close()
 
 
-@needs_azurite
 async def test_an_account_without_the_container_says_so(azurite: Azurite) -> None:
     bodies = BlobBodies(azurite.endpoint, azurite.key, container="elsewhere")
     for attempt in (bodies.read("20261124T120000000000Z/msg_1"), bodies.forget(before=NOON, limit=1)):

@@ -34,7 +34,7 @@ from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, TaskStep
 from shared.flows.housekeeping import STRANDED_AFTER
 from tests.clock import MovedClock
 from tests.emulators.azure import deploy_containers
-from tests.emulators.azurite.emulator import IS_INSTALLED, Azurite
+from tests.emulators.azurite.emulator import Azurite
 from tests.emulators.cosmos import CLOSE, CosmosEmulator, Fault
 from tests.emulators.servicebus.bench import FORGETFUL, forget_unclosed
 from tests.emulators.servicebus.errors import SERVER_BUSY
@@ -44,12 +44,9 @@ from tests.emulators.servicebus.settings import QueueSettings
 from tests.flows.walk import Walk, answer
 from tests.functions.azure_host import AzureHost
 from tests.journeys.running import eventually
+from tests.tools import check_azurite
 
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    FORGETFUL,
-    pytest.mark.skipif(not IS_INSTALLED, reason="Azurite needs node and npm"),
-]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), FORGETFUL]
 
 LOCK = timedelta(minutes=5)
 MOMENT = timedelta(milliseconds=1)
@@ -127,6 +124,7 @@ class Rig:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
     """One for all rows: each has an application of its own."""
+    check_azurite()
     # At about the present: the client compares locks with its own clock.
     clock = HurriedClock(SystemClock().now())
     queues = {shape.name: QueueSettings(lock=LOCK) for shape in SHAPES}

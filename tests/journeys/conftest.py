@@ -1,7 +1,6 @@
 """What most journeys start with: the service as people run it, the SDK pointed at it, and a receiver."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
 
@@ -9,9 +8,9 @@ import pytest
 from svix.api import ApplicationIn, EndpointIn, EndpointOut, SvixAsync
 
 from tests.emulators.azure import Azure
-from tests.emulators.azurite.emulator import IS_INSTALLED
 from tests.journeys.running import JWT_SECRET, Running
 from tests.receivers import Receiver
+from tests.tools import check_azurite
 
 LOCK = timedelta(seconds=5)
 """How long what a killed service had in its hands is nobody else's; longer than nearly every call."""
@@ -21,12 +20,6 @@ LOCK = timedelta(seconds=5)
 def settings() -> Mapping[str, str]:
     """What the service is started with; a module that needs something else says so."""
     return {}
-
-
-def check_azurite() -> None:
-    """Skip the test where Azurite cannot be run; on CI it must not be missing."""
-    if not IS_INSTALLED:
-        (pytest.fail if "CI" in os.environ else pytest.skip)("Azurite needs node and npm")
 
 
 @pytest.fixture(scope="session")

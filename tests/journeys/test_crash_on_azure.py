@@ -11,10 +11,10 @@ import pytest
 from svix.api import ApplicationIn, EndpointIn
 
 from tests.emulators.azure import Azure
-from tests.journeys.conftest import check_azurite
 from tests.journeys.running import JWT_SECRET, Running, eventually
 from tests.journeys.test_crash import Producers, delivered
 from tests.receivers import Receiver
+from tests.tools import check_azurite
 
 PARTS = ("service", "cosmos", "service_bus", "blobs")
 MEANWHILE = 40
