@@ -61,7 +61,7 @@ bench: dev-environment ## measure: messages per second, latency, memory, losses
 bench-azure: dev-environment ## measure the same on emulators of Azure, and count what a message asks of them
 	@$(BIN)/python -m tests.bench.azure $(ARGS)
 
-coverage: dev-environment ## run every test and say which lines none reaches
+coverage: dev-environment ## run every test and say which lines none reaches in its own process
 	@$(PYTEST) --cov --cov-report=term $(ARGS)
 
 fmt: dev-environment ## format the code and mend what can be mended
