@@ -1,6 +1,7 @@
 """Every adapter of the queues' ports, and what a test has to do to each."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -8,21 +9,28 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
+import pytest
+
 from shared.adapters.servicebus.consumer import ServiceBusConsumer
 from shared.adapters.servicebus.dead_letters import ServiceBusDeadLetters
 from shared.adapters.servicebus.namespace import Namespace
 from shared.adapters.servicebus.queue import ServiceBusQueue
-from shared.adapters.servicebus.queues import LOCK, rejected
+from shared.adapters.servicebus.queues import LOCK, REJECTING, rejected
 from shared.adapters.sqlite.store import SqliteStore
 from shared.adapters.system import SystemClock
-from shared.ports.queue import Consumer, DeadLetters, Queue
+from shared.domain.work import EVENTS_QUEUE, RETRY_QUEUE
+from shared.ports.queue import Consumer, DeadLetters, Delivery, Queue
 from tests.clock import MovedClock
-from tests.emulators.servicebus.bench import forget_unclosed
+from tests.emulators.servicebus.bench import MOMENT_ELSEWHERE_SECONDS, forget_unclosed
+from tests.emulators.servicebus.elsewhere import SERVICE_BUS, WHY, emptied
 from tests.emulators.servicebus.server import Server
 from tests.emulators.servicebus.settings import QueueSettings
 
 LEASE = LOCK
-NAMES = ("dispatch", "retry")
+NAMES = (EVENTS_QUEUE, RETRY_QUEUE)
+"""One that bodies are rejected from, and one that they are not."""
+
+EVERY = (*NAMES, *map(rejected, REJECTING))
 NO_MORE: Mapping[str, QueueSettings] = MappingProxyType({})
 
 
@@ -101,7 +109,7 @@ class ServiceBus:
         at_once = timedelta(milliseconds=1)
         namespace = Namespace("emulator", self.server.connection_string, retries=1, first_rest=at_once)
         self._namespaces.append(namespace)
-        queue = ServiceBusQueue(namespace, self._clock, rejecting=NAMES)
+        queue = ServiceBusQueue(namespace, self._clock)
 
         def move(by: timedelta) -> None:
             self._clock.move(by)
@@ -120,7 +128,7 @@ class ServiceBus:
             timedelta(milliseconds=100),
             queue,
             ServiceBusConsumer(namespace),
-            ServiceBusDeadLetters(namespace, queue, rejecting=NAMES),
+            ServiceBusDeadLetters(namespace, queue),
             move,
             close,
             reborn,
@@ -132,11 +140,87 @@ class ServiceBus:
         forget_unclosed()
 
 
+class Elsewhere:
+    """On a Service Bus that the environment names: each test has its own links and leaves nothing."""
+
+    def __init__(self, connection_string: str) -> None:
+        self._connection_string = connection_string
+        self._queues: Queues | None = None
+
+    async def fresh(self, _: Path) -> Queues:
+        await self.close()
+        return self._connect()
+
+    def _connect(self) -> Queues:
+        namespace = Namespace("elsewhere", self._connection_string)
+        queue, consumer = ServiceBusQueue(namespace, SystemClock()), _Tidy(namespace)
+
+        def move(_: timedelta) -> None:
+            pytest.skip(WHY)
+
+        async def close() -> None:
+            await consumer.settle_all()
+            await namespace.close()
+
+        async def reborn() -> Queues:
+            await close()
+            return self._connect()
+
+        self._queues = Queues(
+            SystemClock().now(),
+            timedelta(seconds=MOMENT_ELSEWHERE_SECONDS),
+            queue,
+            consumer,
+            ServiceBusDeadLetters(namespace, queue),
+            move,
+            close,
+            reborn,
+        )
+        return self._queues
+
+    async def close(self) -> None:
+        if self._queues is not None:
+            await self._queues.close()
+        await emptied(self._connection_string, EVERY)
+        forget_unclosed()
+
+
+class _Tidy(ServiceBusConsumer):
+    """Has nothing stay locked in the end."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        super().__init__(namespace)
+        self._received: list[Delivery] = []
+
+    async def receive(
+        self, queue: str, *, limit: int, lease: timedelta, patience: timedelta
+    ) -> Sequence[Delivery]:
+        found = await super().receive(queue, limit=limit, lease=lease, patience=patience)
+        self._received += found
+        return found
+
+    async def settle_all(self) -> None:
+        received, self._received = self._received, []
+        await asyncio.gather(*map(self.complete, received))
+
+
+@asynccontextmanager
+async def azure_queues() -> AsyncIterator[Deployment]:
+    """Where the environment says, or on an emulator of ours."""
+    if SERVICE_BUS is None:
+        async with service_bus() as ours:
+            yield ours
+    else:
+        elsewhere = Elsewhere(SERVICE_BUS)
+        yield elsewhere
+        await elsewhere.close()
+
+
 @asynccontextmanager
 async def service_bus(more: Mapping[str, QueueSettings] = NO_MORE) -> AsyncIterator[ServiceBus]:
     """An emulator whose clock stands still at about the present: the SDK compares locks with its own."""
     clock = MovedClock(SystemClock().now().astimezone(UTC).replace(microsecond=0))
-    settings = {name: QueueSettings(lock=LEASE) for name in (*NAMES, *map(rejected, NAMES))}
+    settings = {name: QueueSettings(lock=LEASE) for name in EVERY}
     async with Server({**settings, **more}, clock=clock) as server:
         deployment = ServiceBus(server, clock)
         yield deployment

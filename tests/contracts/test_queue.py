@@ -10,25 +10,24 @@ import pytest_asyncio
 
 from shared.domain.errors import Unavailable
 from shared.ports.queue import Backlog, Delivery
-from tests.contracts.queues import LEASE, Deployment, Queues, ServiceBus, Sqlite, service_bus
+from tests.contracts.queues import LEASE, NAMES, Deployment, Queues, Sqlite, azure_queues
 from tests.emulators.servicebus.bench import FORGETFUL
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), FORGETFUL]
 
-QUEUE = "dispatch"
-OTHER = "retry"
+QUEUE, OTHER = NAMES
 SECOND = timedelta(seconds=1)
 SOON = timedelta(seconds=10)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def azure() -> AsyncIterator[ServiceBus]:
-    async with service_bus() as deployment:
+async def azure() -> AsyncIterator[Deployment]:
+    async with azure_queues() as deployment:
         yield deployment
 
 
 @pytest_asyncio.fixture(params=["sqlite", "service bus"], loop_scope="module")
-async def queues(request: pytest.FixtureRequest, azure: ServiceBus, tmp_path: Path) -> AsyncIterator[Queues]:
+async def queues(request: pytest.FixtureRequest, azure: Deployment, tmp_path: Path) -> AsyncIterator[Queues]:
     deployment: Deployment = Sqlite() if request.param == "sqlite" else azure
     opened = await deployment.fresh(tmp_path)
     yield opened
@@ -263,7 +262,8 @@ async def test_dead_letters_are_handed_over_again_when_they_are_redriven(queues:
     (delivery,) = await receive(queues)
     await queues.consumer.bury(delivery, reason="ten times is enough")
     await queues.queue.reject(QUEUE, b"rejected", reason="not ours")
-    await queues.queue.reject(OTHER, b"of another queue", reason="not ours")
+    await queues.queue.send(OTHER, b"of another queue")
+    await queues.consumer.bury((await receive(queues, queue=OTHER))[0], reason="not ours")
     assert await queues.queue.backlog(QUEUE) == Backlog(due=0, scheduled=0, due_since=None, dead=2)
 
     assert await queues.dead_letters.redrive(QUEUE) == 2

@@ -20,15 +20,17 @@ from shared.adapters.servicebus.namespace import Namespace
 from shared.adapters.servicebus.queue import ServiceBusQueue
 from shared.adapters.system import SystemClock
 from shared.domain.errors import TooLargeToQueue, Unavailable
+from shared.domain.work import EVENTS_QUEUE
 from tests.clock import MovedClock
 from tests.contracts.queues import LEASE, Queues, ServiceBus, service_bus
 from tests.emulators.servicebus.bench import FORGETFUL, forget_unclosed
+from tests.emulators.servicebus.elsewhere import ON_OURS
 from tests.emulators.servicebus.faults import Delay, Operation
 from tests.host.fakes import Called, KeptLines
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), FORGETFUL]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), FORGETFUL, ON_OURS]
 
-QUEUE = "dispatch"
+QUEUE = EVENTS_QUEUE
 SECOND = timedelta(seconds=1)
 SOON = timedelta(seconds=10)
 

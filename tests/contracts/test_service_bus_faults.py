@@ -18,13 +18,14 @@ from shared.adapters.system import SystemClock
 from shared.domain.errors import Unavailable
 from tests.contracts.queues import LEASE, Queues, ServiceBus, service_bus
 from tests.emulators.servicebus.bench import FORGETFUL
+from tests.emulators.servicebus.elsewhere import ON_OURS
 from tests.emulators.servicebus.errors import SERVER_BUSY
 from tests.emulators.servicebus.faults import Cut, Fault, Operation, Refuse
 from tests.emulators.servicebus.server import HOST
 from tests.emulators.servicebus.settings import QueueSettings
 from tests.ports import free_port
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), FORGETFUL]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), FORGETFUL, ON_OURS]
 
 ALWAYS = 1_000
 SOON = timedelta(seconds=10)

@@ -10,6 +10,8 @@ import yaml
 
 from shared.adapters.servicebus.emulator import COUNTS_PORT
 from shared.adapters.servicebus.queues import SHAPES
+from tests.emulators.servicebus.elsewhere import QUEUES
+from tests.emulators.servicebus.settings import QueueSettings, read
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / "infra" / "local"
@@ -33,12 +35,12 @@ def test_the_emulators_listen_where_the_example_of_local_settings_says() -> None
     assert ports("servicebus") == [AMQP_PORT, COUNTS_PORT]
 
 
-def test_the_service_bus_emulator_has_the_queues_of_the_app() -> None:
-    mounted = SERVICES["servicebus"]["volumes"][0].split(":")[0]
-    namespace = json.loads((LOCAL / mounted).read_text())["UserConfig"]["Namespaces"][0]
+def test_the_service_bus_emulator_has_the_queues_of_the_app_and_of_the_tests() -> None:
+    mounted = LOCAL / SERVICES["servicebus"]["volumes"][0].split(":")[0]
+    queues = read(mounted)
 
-    found = {queue["Name"]: queue["Properties"] for queue in namespace["Queues"]}
-    assert found.keys() == {shape.name for shape in SHAPES}
+    assert queues == QUEUES
+    assert {queue for queue in queues if not queue.startswith("test-")} == {shape.name for shape in SHAPES}
     for shape in SHAPES:
-        assert found[shape.name]["MaxDeliveryCount"] == shape.max_deliveries
-        assert found[shape.name]["LockDuration"] == f"PT{shape.lock // timedelta(minutes=1)}M"
+        hour = timedelta(hours=1)  # nothing stays longer in that emulator
+        assert queues[shape.name] == QueueSettings(shape.lock, shape.max_deliveries, time_to_live=hour)

@@ -1,7 +1,7 @@
 """What was given up: the dead letters that the service keeps beside a queue, and then what was rejected."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
 
@@ -29,12 +29,9 @@ LOCKED_SECONDS = 1.0
 class ServiceBusDeadLetters:
     """See `shared.ports.queue.DeadLetters`."""
 
-    def __init__(
-        self, namespace: Namespace, queue: ServiceBusQueue, *, rejecting: Collection[str] = REJECTING
-    ) -> None:
+    def __init__(self, namespace: Namespace, queue: ServiceBusQueue) -> None:
         self._namespace = namespace
         self._queue = queue
-        self._rejecting = rejecting
         self._lines: dict[tuple[str, str], Receiving] = {}
         self._turn = asyncio.Lock()
 
@@ -46,7 +43,7 @@ class ServiceBusDeadLetters:
         found: list[DeadLetter] = []
         if kind == DIED:
             found, start = await self._peek(queue, DIED, start, limit), 1
-        if len(found) < limit and queue in self._rejecting:
+        if len(found) < limit and queue in REJECTING:
             found += await self._peek(queue, REJECTED, start, limit - len(found))
         return found
 
@@ -54,7 +51,7 @@ class ServiceBusDeadLetters:
         # Two at once would have each wait for what the other has.
         async with self._turn:
             count = await self._move(queue, DIED)
-            return count + (await self._move(queue, REJECTED) if queue in self._rejecting else 0)
+            return count + (await self._move(queue, REJECTED) if queue in REJECTING else 0)
 
     async def _peek(self, queue: str, kind: str, start: int, limit: int) -> list[DeadLetter]:
         async with self._line(queue, kind).use() as receiver:

@@ -1,6 +1,5 @@
 """The sending side."""
 
-from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -16,6 +15,8 @@ from shared.ports.clock import Clock
 from shared.ports.queue import COUNTED_MAX, Backlog
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from azure.servicebus import ServiceBusReceivedMessage
 
 REASON = "reason"
@@ -35,10 +36,9 @@ def queued(body: bytes, due_at: datetime | None = None) -> ServiceBusMessage:
 class ServiceBusQueue:
     """See `shared.ports.queue.Queue`."""
 
-    def __init__(self, namespace: Namespace, clock: Clock, *, rejecting: Collection[str] = REJECTING) -> None:
+    def __init__(self, namespace: Namespace, clock: Clock) -> None:
         self._namespace = namespace
         self._clock = clock
-        self._rejecting = rejecting
         self._outgoing: dict[str, Outgoing] = {}
         self._looking: dict[str, Receiving] = {}
 
@@ -55,7 +55,7 @@ class ServiceBusQueue:
         async with self._namespace.bounded(queue):
             found = await self._namespace.administration().get_queue_runtime_properties(queue)
             dead = found.dead_letter_message_count or 0
-            if queue in self._rejecting:
+            if queue in REJECTING:
                 beside = await self._namespace.administration().get_queue_runtime_properties(rejected(queue))
                 dead += beside.active_message_count or 0
         due, scheduled = found.active_message_count or 0, found.scheduled_message_count or 0

@@ -1,6 +1,7 @@
 """The emulator as a program of its own, which can be killed.
 
     python -m tests.emulators.servicebus --port 5672 --file queues.db dispatch retry events tasks
+    python -m tests.emulators.servicebus --config infra/local/servicebus.json
 
 It says its connection string on the first line of standard output as soon as it serves, and on SIGUSR1 in one
 line of JSON how often it was asked for each operation since the last time.
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from tests.emulators.servicebus.faults import Operation
 from tests.emulators.servicebus.server import Server
-from tests.emulators.servicebus.settings import QueueSettings
+from tests.emulators.servicebus.settings import QueueSettings, read
 
 
 async def serve(server: Server) -> None:
@@ -38,13 +39,16 @@ async def serve(server: Server) -> None:
 def main() -> None:
     """Read the arguments and serve."""
     parser = argparse.ArgumentParser(prog="python -m tests.emulators.servicebus", description=__doc__)
-    parser.add_argument("queues", nargs="+", help="the names of the queues")
+    parser.add_argument("queues", nargs="*", help="the names of the queues")
+    parser.add_argument("--config", type=Path, help="more of them, as the emulator of Microsoft is told")
     parser.add_argument("--port", type=int, default=5672, help="0 takes a free one")
     parser.add_argument("--file", type=Path, help="where the queues survive the process; nowhere by default")
     parser.add_argument("--lock", type=float, default=60, help="of a message, in seconds")
     asked = parser.parse_args()
+    if not asked.queues and asked.config is None:
+        parser.error("name queues, or a file that does, with --config")
     settings = QueueSettings(lock=timedelta(seconds=asked.lock))
-    queues = dict.fromkeys(asked.queues, settings)
+    queues = {**dict.fromkeys(asked.queues, settings), **(read(asked.config) if asked.config else {})}
     asyncio.run(serve(Server(queues, file=asked.file, port=asked.port)))
 
 

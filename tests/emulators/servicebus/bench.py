@@ -1,10 +1,13 @@
-"""An emulator and the official SDK, with links that stay open: to open one takes the SDK half a second."""
+"""Queues and the official SDK.
+
+On an emulator of ours, links stay open from test to test: to open one takes the SDK half a second.
+"""
 
 import asyncio
 import gc
 import warnings
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 
 import pytest
@@ -15,12 +18,15 @@ from azure.servicebus import (
     ServiceBusSubQueue,
 )
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver, ServiceBusSender
+from azure.servicebus.exceptions import ServiceBusError
 
+from tests.emulators.servicebus.elsewhere import SERVICE_BUS, WHY, emptied
 from tests.emulators.servicebus.server import AheadClock, Server
 from tests.emulators.servicebus.settings import QueueSettings
 
 LOCK = timedelta(minutes=1)
 MOMENT_SECONDS = 0.05
+MOMENT_ELSEWHERE_SECONDS = 2
 """How long to wait for what should not come."""
 
 FORGETFUL = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
@@ -28,17 +34,42 @@ FORGETFUL = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 
 class Bench:
-    """Queues, and a client of them."""
+    """Queues, and a client of them.
 
-    def __init__(self, server: Server, clock: AheadClock, client: ServiceBusClient) -> None:
-        self.server = server
+    Attributes:
+        clock: Of the service, as well as we know.
+    """
+
+    def __init__(self, queues: Iterable[str], ours: Server | None, clock: AheadClock, retries: int) -> None:
+        self._queues = queues
+        self._ours = ours
         self.clock = clock
-        self.client = client
+        self.connection_string = ours.connection_string if ours is not None else str(SERVICE_BUS)
+        self.client = ServiceBusClient.from_connection_string(
+            self.connection_string, retry_total=retries, retry_backoff_factor=0.01
+        )
         self._senders: dict[str, ServiceBusSender] = {}
         self._receivers: dict[str, ServiceBusReceiver] = {}
+        self._received: list[tuple[ServiceBusReceiver, ServiceBusReceivedMessage]] = []
+
+    @property
+    def server(self) -> Server:
+        """Our own emulator; a test that asks for it is skipped where there is another."""
+        return self._ours or pytest.skip(WHY)
+
+    async def fresh(self) -> None:
+        """Have nothing be left of what a test before has done."""
+        if self._ours is not None:
+            self._ours.clear()
+            self._received.clear()
+        else:
+            await self._let_go()
+            await emptied(self.connection_string, self._queues)
 
     async def open(self, *, senders: Iterable[str], receivers: Iterable[str]) -> None:
-        """Open links side by side, which takes no longer than one."""
+        """Open links side by side, which takes no longer than one, if they may stay open."""
+        if self._ours is None:
+            return
         opening = [self.sender(queue).__aenter__() for queue in senders]
         await asyncio.gather(*opening, *(self.receiver(queue).__aenter__() for queue in receivers))
 
@@ -66,7 +97,7 @@ class Bench:
 
     async def receive(self, queue: str, limit: int = 1) -> Sequence[ServiceBusReceivedMessage]:
         """As many as `limit`, if they come soon."""
-        return await self.receiver(queue).receive_messages(limit, max_wait_time=5)
+        return await self._receive(queue, limit, seconds=5)
 
     async def one(self, queue: str) -> ServiceBusReceivedMessage:
         (message,) = await self.receive(queue)
@@ -74,19 +105,38 @@ class Bench:
 
     async def rest(self, queue: str) -> Sequence[bytes]:
         """The bodies of what comes at once."""
-        found = await self.receiver(queue).receive_messages(100, max_wait_time=MOMENT_SECONDS)
-        return [body(message) for message in found]
+        moment = MOMENT_SECONDS if self._ours is not None else MOMENT_ELSEWHERE_SECONDS
+        return [body(message) for message in await self._receive(queue, 100, seconds=moment)]
+
+    async def _receive(
+        self, queue: str, limit: int, *, seconds: float
+    ) -> Sequence[ServiceBusReceivedMessage]:
+        receiver = self.receiver(queue)
+        found = await receiver.receive_messages(limit, max_wait_time=seconds)
+        self._received += [(receiver, message) for message in found]
+        return found
 
     def move(self, by: timedelta) -> None:
         """Let time pass at the service."""
+        server = self.server
         self.clock.move(by)
-        self.server.ring()
+        server.ring()
 
     async def close(self) -> None:
-        links = [*self._senders.values(), *self._receivers.values()]
-        await asyncio.gather(*(link.close() for link in links))
+        await self.fresh()
+        await self._let_go()
         await self.client.close()
         forget_unclosed()
+
+    async def _let_go(self) -> None:
+        """Settle what was received, which stays locked otherwise, and close every link."""
+        for receiver, message in self._received:
+            with suppress(ServiceBusError, ValueError):  # it is settled already, or its lock has ended
+                await receiver.complete_message(message)
+        links = [*self._senders.values(), *self._receivers.values()]
+        await asyncio.gather(*(link.close() for link in links))
+        for has_ended in (self._received, self._senders, self._receivers):
+            has_ended.clear()
 
 
 def forget_unclosed() -> None:
@@ -102,12 +152,14 @@ def body(message: ServiceBusMessage) -> bytes:
 
 @asynccontextmanager
 async def opened(queues: Mapping[str, QueueSettings], *, retries: int = 3) -> AsyncIterator[Bench]:
-    """A bench with these queues, and a client that tries again so often."""
-    clock = AheadClock()
-    async with Server(queues, clock=clock) as server:
-        client = ServiceBusClient.from_connection_string(
-            server.connection_string, retry_total=retries, retry_backoff_factor=0.01
-        )
-        bench = Bench(server, clock, client)
+    """A bench with these queues, and a client that tries again so often.
+
+    Elsewhere they have to be there.
+    """
+    async with AsyncExitStack() as stack:
+        clock, ours = AheadClock(), None
+        if SERVICE_BUS is None:
+            ours = await stack.enter_async_context(Server(queues, clock=clock))
+        bench = Bench(queues, ours, clock, retries)
         yield bench
         await bench.close()

@@ -1,5 +1,6 @@
 """What is in a queue, and who deals with it."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
@@ -97,11 +98,11 @@ class Store(Protocol):
     def used(self, queue: str, sequence: int) -> None: ...
 
 
-class SessionTaker:
+class SessionTaker(ABC):
     """A receiver that has a session, or waits for one."""
 
-    def accepted(self, session_id: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def accepted(self, session_id: str) -> None: ...
 
-    def lost(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def lost(self) -> None: ...

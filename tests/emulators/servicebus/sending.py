@@ -1,5 +1,6 @@
 """The ends over which a client sends: messages for a queue, and requests that are answered."""
 
+from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -27,7 +28,7 @@ class Answers(Link):
     """The client hears the answers to its requests here."""
 
 
-class Incoming(Link):
+class Incoming(Link, ABC):
     """The client sends here."""
 
     def __init__(self, channel: "Channel", fields: Fields, path: str) -> None:
@@ -53,8 +54,9 @@ class Incoming(Link):
             self.channel.grant(self.handle, count=self._count, credit=CREDIT)
         self.take(first, payload)
 
+    @abstractmethod
     def take(self, fields: Fields, payload: bytes) -> None:
-        raise NotImplementedError
+        """A whole transfer has come."""
 
     def answer(self, fields: Fields, state: bytes) -> None:
         if not fields.at(4):

@@ -1,7 +1,11 @@
 """How a queue behaves, in the words of the service."""
 
+import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +23,29 @@ class QueueSettings:
     dead_letters_expired: bool = False
     has_sessions: bool = False
     duplicates: timedelta | None = None
+
+
+def read(path: Path) -> Mapping[str, QueueSettings]:
+    """The queues of a file that tells Microsoft's emulator of them."""
+    (namespace,) = json.loads(path.read_text())["UserConfig"]["Namespaces"]
+    return {queue["Name"]: _settings(queue["Properties"]) for queue in namespace["Queues"]}
+
+
+def _settings(told: Mapping[str, object]) -> QueueSettings:
+    window = _duration(told["DuplicateDetectionHistoryTimeWindow"])
+    return QueueSettings(
+        lock=_duration(told["LockDuration"]),
+        max_deliveries=int(str(told["MaxDeliveryCount"])),
+        time_to_live=_duration(told["DefaultMessageTimeToLive"]),
+        dead_letters_expired=bool(told["DeadLetteringOnMessageExpiration"]),
+        has_sessions=bool(told["RequiresSession"]),
+        duplicates=window if told["RequiresDuplicateDetection"] else None,
+    )
+
+
+def _duration(text: object) -> timedelta:
+    """Such as `PT1H`, `PT1M30S`."""
+    found = re.fullmatch(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?", str(text))
+    assert found is not None, text
+    hours, minutes, seconds = (int(number or 0) for number in found.groups())
+    return timedelta(hours=hours, minutes=minutes, seconds=seconds)

@@ -14,11 +14,12 @@ from azure.servicebus.exceptions import (
 )
 
 from tests.emulators.servicebus.bench import FORGETFUL, Bench, body, opened
+from tests.emulators.servicebus.elsewhere import ON_OURS
 from tests.emulators.servicebus.errors import SERVER_BUSY
 from tests.emulators.servicebus.faults import Cut, Delay, Fault, Operation, Refuse
 from tests.emulators.servicebus.settings import QueueSettings
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), FORGETFUL]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), FORGETFUL, ON_OURS]
 
 Q = "plain"
 BUSY = Refuse(SERVER_BUSY)

@@ -16,17 +16,23 @@ from azure.servicebus.exceptions import (
 )
 
 from tests.emulators.servicebus.bench import FORGETFUL, LOCK, Bench, body, opened
-from tests.emulators.servicebus.settings import QueueSettings
+from tests.emulators.servicebus.elsewhere import QUEUES, WITH_SESSIONS
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), FORGETFUL]
 
-Q = "talks"
+Q = WITH_SESSIONS
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def bench() -> AsyncIterator[Bench]:
-    async with opened({Q: QueueSettings(lock=LOCK, has_sessions=True)}, retries=0) as bench:
+async def shared() -> AsyncIterator[Bench]:
+    async with opened({Q: QUEUES[Q]}, retries=0) as bench:
         yield bench
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bench(shared: Bench) -> Bench:
+    await shared.fresh()
+    return shared
 
 
 async def say(bench: Bench, session: str, *bodies: bytes) -> None:
@@ -55,22 +61,26 @@ async def test_a_session_is_one_receivers_and_in_order(bench: Bench) -> None:
         ]
         await receiver.session.set_state(b"so far")
         assert await receiver.session.get_state() == b"so far"
-        bench.move(LOCK / 2)
-        until = await receiver.session.renew_lock()
-        assert abs(until - bench.clock.now() - LOCK) < timedelta(seconds=9)
     async with of(bench, "a") as receiver:
         again = await receiver.receive_messages(2, max_wait_time=5)
         assert [(body(one), one.delivery_count) for one in again] == [(b"1", 1), (b"2", 0)]
         assert await receiver.session.get_state() == b"so far"
         await receiver.session.set_state(None)
         assert await receiver.session.get_state() is None
+
+
+async def test_a_session_is_its_receivers_until_its_lock_ends(bench: Bench) -> None:
+    await say(bench, "a", b"1")
+    async with of(bench, "a") as receiver:
+        bench.move(LOCK / 2)
+        until = await receiver.session.renew_lock()
+        assert abs(until - bench.clock.now() - LOCK) < timedelta(seconds=9)
         bench.move(LOCK)
         with pytest.raises(SessionLockLostError):
             await receiver.receive_messages(1, max_wait_time=5)
 
 
 async def test_the_next_free_session_is_waited_for(bench: Bench) -> None:
-    bench.server.clear()
     session = NEXT_AVAILABLE_SESSION
     async with bench.client.get_queue_sender(Q) as sender:
         receiver = bench.client.get_queue_receiver(Q, session_id=session, max_wait_time=20)
@@ -85,7 +95,6 @@ async def test_the_next_free_session_is_waited_for(bench: Bench) -> None:
 
 
 async def test_waiting_for_a_session_ends(bench: Bench) -> None:
-    bench.server.clear()
     receiver = bench.client.get_queue_receiver(Q, session_id=NEXT_AVAILABLE_SESSION, max_wait_time=1)
     with pytest.raises(OperationTimeoutError):
         await receiver.receive_messages(1)
