@@ -37,6 +37,9 @@ class Queue(Protocol):
 
     An adapter that is out of reach raises `Unavailable`. The body may be queued all the same then, if it was
     the service's answer that was lost; whoever sends it again must not mind two.
+
+    What is scheduled cannot be cancelled: whoever is handed it looks first whether it is still to be done and
+    says why not, which a crash between cancelling and saying so would leave untold.
     """
 
     async def send(self, queue: str, body: bytes, *, due_at: datetime | None = None) -> None:

@@ -24,6 +24,8 @@ HEARD = [
     pytest.param(Fault(answer=CLOSE, times=None), id="cut for ever"),
     pytest.param(Fault(answer=503, times=None), id="503 for ever"),
     pytest.param(Fault(answer=500), id="500"),
+    pytest.param(Fault(answer=401, times=None), id="our key refused"),
+    pytest.param(Fault(answer=403, times=None), id="our role missing"),
     pytest.param(Fault(delay=timedelta(seconds=3)), id="slow"),
 ]
 """What the caller hears of; nothing is done."""

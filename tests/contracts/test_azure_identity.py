@@ -1,12 +1,17 @@
 """Signing in as a managed identity, at the endpoint where an app on Azure does it."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
 from shared.adapters.azure_identity import blocking_credential, credential
+from shared.adapters.blob.bodies import BlobBodies
+from shared.adapters.cosmos.account import Account
+from shared.adapters.cosmos.containers import MESSAGES
 from shared.adapters.telemetry.ingestion import Ingestion as Way
+from shared.domain.errors import Unavailable
 from tests.ingestion import KEY, Ingestion
 from tests.managed_identity import ManagedIdentity
 
@@ -58,6 +63,26 @@ async def test_an_identity_that_the_app_was_not_given_is_an_error(endpoint: Mana
     async with credential(CLIENT_ID) as signed_in:
         with pytest.raises(ClientAuthenticationError, match="Managed Identity not found"):
             await signed_in.get_token(SCOPE)
+
+
+@pytest.mark.parametrize("client_id", [CLIENT_ID, None])
+async def test_whoever_cannot_sign_in_is_out_of_reach_of_the_stores(
+    endpoint: ManagedIdentity, client_id: str | None
+) -> None:
+    """Queued work waits until it can, as through any other outage."""
+    endpoint.knows_nobody = True
+    async with credential(client_id) as nobody:
+        account = Account("https://127.0.0.1:1", nobody)
+        bodies = BlobBodies("https://127.0.0.1:1/account", nobody)
+
+        reading = (account.container(MESSAGES).read("id", "pk"), bodies.read("place"))
+        refused = await asyncio.gather(*reading, return_exceptions=True)
+
+        assert [type(one) for one in refused] == [Unavailable, Unavailable]
+        said = "Managed Identity not found" if client_id else "failed to retrieve a token"
+        assert [said in str(one) for one in refused] == [True, True]
+        await account.close()
+        await bodies.close()
 
 
 @pytest.mark.parametrize("client_id", [CLIENT_ID, None])

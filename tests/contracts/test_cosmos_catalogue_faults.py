@@ -72,6 +72,16 @@ async def test_what_cannot_be_done_is_unavailable_and_can_be_done_later(
     assert await process.endpoints.disable(endpoint.app_id, endpoint.id, at=LATER)
 
 
+@pytest.mark.parametrize("answer", [401, 403])
+async def test_whoever_is_refused_hears_what_the_identity_needs(
+    emulator: CosmosEmulator, process: Stores, answer: int
+) -> None:
+    emulator.inject(Fault("batch", answer=answer))
+
+    with pytest.raises(Unavailable, match="the role Cosmos DB Built-in Data Contributor"):
+        await process.applications.add(an_application())
+
+
 @pytest.fixture
 def lose(emulator: CosmosEmulator) -> Callable[[], None]:
     """Loses the reply to the next write."""

@@ -14,6 +14,7 @@ from functools import partial
 from itertools import count
 from typing import Any, TypeAlias
 
+import msgspec
 import pytest
 import pytest_asyncio
 from azure.cosmos.aio import CosmosClient
@@ -30,7 +31,7 @@ from shared.domain.attempt import Ending, Status
 from shared.domain.background_task import TaskStatus
 from shared.domain.errors import EventIdTaken, Unavailable
 from shared.domain.message import Message, NewMessage
-from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, TaskStep
+from shared.domain.work import DISPATCH_QUEUE, INLINE_PAYLOAD_LIMIT_BYTES, RETRY_QUEUE, TaskStep
 from shared.flows.housekeeping import STRANDED_AFTER
 from tests.clock import MovedClock
 from tests.emulators.azure import deploy_containers
@@ -172,6 +173,12 @@ def cosmos(**fault: Any) -> Befalls:  # noqa: ANN401 - checked by the dataclass
     return lambda rig: rig.cosmos.inject(Fault(container=MESSAGES.name, **fault))
 
 
+def nobody_signs_in(rig: "Rig") -> None:
+    """Have the queue's link be lost, and then those refused who open it again."""
+    bus(Operation.SEND, Cut(is_done_first=False))(rig)
+    bus(Operation.AUTHORIZE, Refuse("amqp:unauthorized-access"), 2)(rig)
+
+
 def bus(operation: Operation, fault: Cut | Refuse, times: int = 1) -> Befalls:
     """Have something go wrong with the queues."""
     return lambda rig: rig.bus.faults.plan(operation, fault, times=times)
@@ -184,6 +191,7 @@ OF_STORES = [
     pytest.param(cosmos(answer=500, times=3), id="cosmos 500"),
     pytest.param(cosmos(answer=CLOSE), id="cosmos cut before"),
     pytest.param(cosmos(answer=CLOSE, applied=True), id="cosmos cut after"),
+    pytest.param(cosmos(answer=403, times=2), id="cosmos refuses us"),
 ]
 OF_QUEUES = [
     pytest.param(bus(Operation.SEND, Refuse("amqp:unauthorized-access")), id="queue refuses"),
@@ -195,6 +203,7 @@ WHILE_ACCEPTING = [
     pytest.param(bus(Operation.SEND, Refuse(SERVER_BUSY), 5), id="queue throttles"),
     pytest.param(bus(Operation.SEND, Cut(is_done_first=False)), id="queue cut before"),
     pytest.param(bus(Operation.SEND, Refuse("amqp:not-found")), id="queue gone"),
+    pytest.param(nobody_signs_in, id="queue refuses our credential"),
     pytest.param(cosmos(delay=3 * SECOND), id="cosmos slow"),
 ]
 """To wait for these once is enough."""
@@ -275,6 +284,17 @@ async def test_what_was_erased_is_gone(
     await repeated(lambda: rig.walk.service.erase.payload(application, message.id))
 
     assert (await rig.walk.service.messages.get(application.id, message.id)).payload is None
+
+
+async def test_a_payload_that_is_too_large_for_the_queue_arrives(rig: Rig, application: Application) -> None:
+    """It is short enough to travel along, and not as JSON has to write it."""
+    payload = "\x01" * INLINE_PAYLOAD_LIMIT_BYTES
+    assert len(msgspec.json.encode(payload)) > rig.bus.max_message_size
+
+    message = await rig.accepted(application, payload)
+
+    await rig.attempted(message, Status.SUCCESS)
+    assert rig.sent(message) == 1
 
 
 async def test_retries_whose_blob_is_missing_end_and_it_is_said(rig: Rig, application: Application) -> None:

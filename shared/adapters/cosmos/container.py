@@ -36,6 +36,12 @@ NO_CONTAINER = 1003
 NOT_CAUGHT_UP = 1002
 """Why, beneath a 404, nothing was found though the document may be there."""
 
+STRANGER = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+"""What whoever is not known, or may not do what was asked, is answered with."""
+
+PARTITION_FULL = 1014
+"""Why, beneath a 403, nothing was done though we may do it."""
+
 RETRY_AFTER = "x-ms-retry-after-ms"
 ETAG = "_etag"
 
@@ -202,19 +208,29 @@ def _failures() -> Iterator[None]:
         Unavailable: It is out of reach, overloaded, or does not know us.
         AzureError: What was asked is a mistake of ours.
     """
-    from azure.core.exceptions import AzureError  # noqa: PLC0415 - see `account`
+    from azure.core.exceptions import AzureError, ClientAuthenticationError  # noqa: PLC0415 - see `account`
 
     try:
         yield
+    except ClientAuthenticationError as nobody:
+        # Its status is that of whoever signs us in, and says nothing of what was asked.
+        raise Unavailable("store", f"we cannot sign in: {_first_line(nobody)}") from nobody
     except AzureError as wrong:
         status = getattr(wrong, "status_code", None)
         if status in MISTAKES:
             raise
-        is_there = getattr(wrong, "sub_status", None) not in {NO_CONTAINER, NOT_CAUGHT_UP}
-        if status in REFUSALS and is_there:
+        sub_status = getattr(wrong, "sub_status", None)
+        if status in REFUSALS and sub_status not in {NO_CONTAINER, NOT_CAUGHT_UP}:
             raise Refused(status, getattr(wrong, "error_index", 0)) from wrong
-        why = str(wrong).partition("\n")[0] or type(wrong).__name__
+        why = _first_line(wrong)
+        if status in STRANGER and sub_status != PARTITION_FULL:
+            role = "does the identity have the role Cosmos DB Built-in Data Contributor?"
+            why = f"it refuses our credential; {role} ({why})"
         raise Unavailable("store", why, _wait(wrong)) from wrong
+
+
+def _first_line(wrong: Exception) -> str:
+    return str(wrong).partition("\n")[0] or type(wrong).__name__
 
 
 def _wait(wrong: Exception) -> timedelta | None:

@@ -36,7 +36,7 @@ from shared.adapters.cosmos.together import CHARACTER_BYTES, Together
 from shared.adapters.cosmos.unqueued import Send, Unqueued
 from shared.domain import ids
 from shared.domain.attempt import Attempt, Trigger
-from shared.domain.errors import EventIdTaken, Unavailable
+from shared.domain.errors import EventIdTaken, TooLargeToQueue, Unavailable
 from shared.domain.message import Message
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Dispatch, Retry, to_body
 from shared.ports.answers import StoredAnswer
@@ -228,7 +228,12 @@ class CosmosOutbox:
             # Till then the payload may be erased.
             dispatch = structs.replace(dispatch, payload=None)
         try:
-            await self._send(DISPATCH_QUEUE, to_body(dispatch), due_at=message.deliver_at)
+            try:
+                await self._send(DISPATCH_QUEUE, to_body(dispatch), due_at=message.deliver_at)
+            except TooLargeToQueue:
+                # What JSON has to escape may be six times as long in the dispatch.
+                dispatch = structs.replace(dispatch, payload=None)
+                await self._send(DISPATCH_QUEUE, to_body(dispatch), due_at=message.deliver_at)
         except Unavailable:
             await self._unqueued.mark(message)
             raise
