@@ -64,6 +64,7 @@ class AttemptInTurn:
         except NoTurn:
             due_at = self.clock.now() + wait_for_receiver(parcel.rests, self.dice.share())
             await self._wait(structs.replace(parcel, turn=None, rests=parcel.rests + 1), due_at)  # (5)
+            await self._postpone(parcel, due_at)
             self._note("receiver.busy", parcel, due_at)
             return None
 
@@ -75,7 +76,14 @@ class AttemptInTurn:
     async def _wait_for(self, turn: Turn, parcel: Parcel) -> None:
         await self._wait(structs.replace(parcel, turn=turn), look_at(turn, self.clock.now()))
         if turn != parcel.turn:
+            await self._postpone(parcel, turn.at)
             self._note("delivery.throttled", parcel, turn.at)
+
+    async def _postpone(self, parcel: Parcel, due_at: datetime) -> None:
+        """Have a retry that waits not be taken for lost before it is due; a first attempt never is."""
+        again = _again(parcel)
+        if isinstance(again, Retry) and again.number > 1:
+            await self.make_attempt.outbox.postpone(again, due_at=due_at)
 
     async def _wait(self, parcel: Parcel, due_at: datetime) -> None:
         await self.queue.send(RETRY_QUEUE, to_body(_again(parcel)), due_at=due_at)

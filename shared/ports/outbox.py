@@ -78,6 +78,14 @@ class Outbox(Protocol):
         """
         ...
 
+    async def postpone(self, retry: Retry, *, due_at: datetime) -> None:
+        """Note that a retry has to wait and is due later, so that `requeue` takes it for lost no earlier.
+
+        Whoever calls has queued it. An adapter that is out of reach says nothing: the retry may be queued
+        once more then, which costs a look, or under a rate a turn.
+        """
+        ...
+
     async def answered(self, app_id: str | None, key: bytes) -> StoredAnswer | None:
         """The answer that a claim's key has had, if it has not expired.
 

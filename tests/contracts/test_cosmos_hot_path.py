@@ -480,6 +480,80 @@ async def test_a_retry_that_could_not_be_queued_is_queued_when_it_is_overdue(
     assert await outbox.requeue(before=clock.now(), limit=9) == []
 
 
+async def test_a_retry_that_waits_is_taken_for_lost_no_earlier_than_it_is_due(
+    outbox: CosmosOutbox, queue: Interrupted, clock: MovedClock
+) -> None:
+    """Nor does one that is over put off the one after it, or hinder anybody if it cannot be noted."""
+    queue.is_out_of_reach = False
+    message = a_message(ACME)
+    first = a_failed_attempt(message, ENDPOINT)
+    second = a_failed_attempt(message, ENDPOINT, number=2, timestamp=NOON + SECOND)
+    await outbox.record(first, DueRetry(a_retry(first), NOON + SECOND))
+    await outbox.postpone(a_retry(first), due_at=NOON + HOUR)
+    assert await outbox.requeue(before=NOON + HOUR, limit=9) == []
+    assert await outbox.requeue(before=NOON + HOUR + SECOND, limit=9) == [a_retry(first)]
+
+    await outbox.record(second, DueRetry(a_retry(second), NOON + HOUR))
+    await outbox.postpone(a_retry(first), due_at=NOON + 9 * HOUR)
+    clock.move(2 * HOUR)
+    assert await outbox.requeue(before=clock.now(), limit=9) == [a_retry(second)]
+    await outbox.postpone(a_retry(a_failed_attempt()), due_at=NOON)
+
+
+async def test_a_message_is_not_delivered_anew_because_its_attempts_are_gone_and_it_is_posted_once_more(
+    process: Stores, clock: MovedClock
+) -> None:
+    message, again = (a_message(ACME, event_id="e") for _ in range(2))
+    await accept(process, message)
+    await process.outbox.record(an_attempt(message, ENDPOINT), None)
+    for done in await process.consumer.receive(DISPATCH_QUEUE, limit=9, lease=HOUR, patience=timedelta()):
+        await process.consumer.complete(done)
+    clock.move(ATTEMPTS_KEPT + HOUR)
+
+    with pytest.raises(EventIdTaken):
+        await process.outbox.accept(again, a_dispatch(again), None)
+
+    clock.move(REPEAT_AFTER)
+    assert await dispatched(process) == []
+
+
+async def test_who_waits_behind_a_write_that_comes_to_nothing_waits_no_longer_than_that(
+    emulator: CosmosEmulator, begin: Begin
+) -> None:
+    """Else an outage would pile up what comes, and write it when nobody is there any more."""
+    process = begin(BOUND)
+    await warm(emulator, process)
+    emulator.inject(Fault("batch", delay=9 * SECOND, times=None))
+    messages = [a_message(ACME, key=KEY) for _ in range(301)]
+    accepting = [asyncio.ensure_future(accept(process, messages[0]))]
+    while not emulator.counts.of("batch"):
+        await kept(process)
+
+    accepting += [asyncio.ensure_future(accept(process, message)) for message in messages[1:]]
+
+    answers = await asyncio.gather(*accepting, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {Unavailable}
+    assert emulator.counts.of("batch") == 1
+
+
+async def test_looking_after_what_a_process_left_reads_no_attempts_on_what_came_after_it(
+    emulator: CosmosEmulator, process: Stores, begin: Begin, clock: MovedClock
+) -> None:
+    """The sweep may come late, and others may have made any number of attempts by then."""
+    await accept(process, a_message(ACME, key=KEY))
+    clock.move(2 * SILENT_AFTER)
+    other = begin()
+    for _ in range(150):  # more than a page of the service
+        later = a_message(ACME, key=KEY, created_at=clock.now())
+        await other.outbox.record(an_attempt(later, ENDPOINT), None)
+    emulator.counts.clear()
+
+    assert len(await other.outbox.requeue(before=clock.now(), limit=9)) == 1
+
+    # What is due, what the process accepted, and what of that was attempted: a page each.
+    assert emulator.counts.of("query") == 3
+
+
 async def test_what_a_process_left_when_it_ended_is_queued_by_another(
     outbox: CosmosOutbox, queue: Interrupted, process: Stores, clock: MovedClock
 ) -> None:

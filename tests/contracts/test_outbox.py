@@ -311,6 +311,17 @@ async def test_what_waits_for_its_time_is_not_unfinished(stores: Stores) -> None
     assert not await stores.outbox.requeue(before=NOON + HOUR / 2, limit=100)
 
 
+async def test_a_retry_that_waits_for_its_turn_is_not_unfinished(stores: Stores) -> None:
+    """Under a rate it would take a second turn, and so make everything behind it wait for nothing."""
+    attempt = a_failed_attempt()
+    retry = a_retry(attempt)
+    await stores.outbox.record(attempt, DueRetry(retry, NOON + 5 * SECOND))
+    await stores.outbox.postpone(retry, due_at=NOON + HOUR)
+    stores.clock.move(HOUR)
+
+    assert not await stores.outbox.requeue(before=NOON + HOUR, limit=100)
+
+
 async def test_an_outbox_that_is_out_of_reach_says_so(stores: Stores) -> None:
     message = a_message(ACME)
     await stores.close()

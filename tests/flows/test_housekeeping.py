@@ -34,6 +34,7 @@ class TwoServices:
     ) -> None:
         self.accept = outbox.accept
         self.record = outbox.record
+        self.postpone = outbox.postpone
         self.answered = outbox.answered
         self._queue = queue
         self._unfinished = unfinished

@@ -1,9 +1,12 @@
 """Rates: what has no turn yet is delayed, never failed and never lost."""
 
 import asyncio
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from msgspec import structs
 
 from shared.domain.application import Application, ApplicationEdit
 from shared.domain.attempt import Status, Trigger
@@ -11,8 +14,9 @@ from shared.domain.endpoint import Endpoint, EndpointEdit
 from shared.domain.message import Message
 from shared.domain.paging import TimeQuery, scan_by_time
 from shared.domain.throttle import LOOK
-from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, dispatch_from
+from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Retry, dispatch_from
 from shared.ports.destinations import AttemptedMessageFilter
+from tests.clock import NOON
 from tests.flows.walk import Walk, answer
 
 SECOND = timedelta(seconds=1)
@@ -70,6 +74,45 @@ async def test_everything_arrives_once_and_nothing_has_failed(walk: Walk, applic
     for message in messages:
         (attempt,) = await walk.attempts(message)
         assert (attempt.number, attempt.status, attempt.trigger) == (1, Status.SUCCESS, Trigger.SCHEDULED)
+
+
+class NotingOutbox:
+    """The outbox, and what it was told to wait for."""
+
+    def __init__(self, outbox: Any) -> None:  # noqa: ANN401 - whichever the service has
+        self._outbox = outbox
+        self.postponed: list[tuple[int, timedelta]] = []
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._outbox, name)
+
+    async def postpone(self, retry: Retry, *, due_at: datetime) -> None:
+        """As the port says."""
+        self.postponed.append((retry.number, due_at - NOON))
+
+
+async def test_a_retry_that_takes_a_turn_is_due_at_that_from_then_on(
+    walk: Walk, application: Application
+) -> None:
+    """Else the sweep would take it for lost, queue it once more, and have it take another."""
+    outbox = NotingOutbox(walk.service.store.outbox)
+    in_turn = walk.service.reattempt.attempt_in_turn
+    noting = replace(in_turn, make_attempt=replace(in_turn.make_attempt, outbox=outbox))  # type: ignore[arg-type]
+    reattempt = replace(walk.service.reattempt, attempt_in_turn=noting)
+    endpoint = await walk.has_endpoint(application, throttle_rate=1)
+    message = await walk.accepts(application)
+    await walk.takes(DISPATCH_QUEUE)
+    retry = Retry(endpoint.org_id, application.id, message.id, endpoint.id, number=2)
+    begun_at = walk.clock.now() - NOON
+
+    await reattempt(retry, delivery_count=1)  # leaves at once
+    for number in (2, 1, 2):
+        other = await walk.accepts(application)
+        await walk.takes(DISPATCH_QUEUE)
+        again = structs.replace(retry, message_id=other.id, number=number)
+        await reattempt(again, delivery_count=1)
+
+    assert outbox.postponed == [(2, begun_at + SECOND), (2, begun_at + 3 * SECOND)]
 
 
 async def test_who_sends_less_than_the_rate_does_not_wait(walk: Walk, application: Application) -> None:

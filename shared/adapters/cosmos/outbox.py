@@ -53,6 +53,10 @@ REPEAT_AFTER = timedelta(minutes=1)
 """How long after it was accepted a message is handed over once more whose request was repeated: by then there
 is an attempt on it, and nothing is done, or it was not queued the first time."""
 
+LOST_FOR = timedelta(hours=12)
+"""So long after it was due a message without an attempt is taken for lost when its request is repeated. By
+then another process has looked after it; and much later its attempts may be over and gone."""
+
 REST_BYTES = 4_000
 """What the rest of a message takes on its way, about: ids, names and channels, several times."""
 
@@ -92,6 +96,9 @@ class CosmosOutbox:
     async def record(self, attempt: Attempt, retry: DueRetry | None, *, beside_others: bool = False) -> None:
         is_early = attempt.number == FIRST or attempt.trigger is Trigger.MANUAL
         await self._to_its_end(self._record(attempt, retry, is_first=is_early and not beside_others))
+
+    async def postpone(self, retry: Retry, *, due_at: datetime) -> None:
+        await self._unqueued.postpone(retry, due_at)
 
     async def answered(self, app_id: str | None, key: bytes) -> StoredAnswer | None:
         claim_id = key_claim_id(key)
@@ -241,11 +248,13 @@ class CosmosOutbox:
     async def _queue_repeated(self, claim: Document) -> None:
         """Queue the message that has a claim once more, if there is no attempt on it yet."""
         message = await self._container.read(claim["of"], claim["pk"])
-        if message is None or await self._unqueued.is_attempted(message):
+        if message is None:
             return
         due_at = instant(message["created_at"]) + REPEAT_AFTER
         if "deliver_at" in message:
             due_at = max(due_at, instant(message["deliver_at"]))
+        if self._clock.now() > due_at + LOST_FOR or await self._unqueued.is_attempted(message):
+            return
         await self._send(DISPATCH_QUEUE, to_body(dispatch_of(message)), due_at=due_at)
 
     async def _record(self, attempt: Attempt, retry: DueRetry | None, *, is_first: bool) -> None:

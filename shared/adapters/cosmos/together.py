@@ -2,7 +2,8 @@
 
 The first that comes waits for nobody but those who come in the same turn of the event loop; who comes while
 it is on its way goes with the next. If one of a batch is refused, the service does none of it, and all of
-them hear of it: whoever is refused has to look what is there anyway.
+them hear of it: whoever is refused has to look what is there anyway. If the store is out of reach, those that
+wait hear of it, too: else they would wait for each other, the more of them the longer it lasts.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 from shared.adapters.cosmos.container import Container, Operation
 from shared.adapters.cosmos.records import BATCH_MOST
+from shared.domain.errors import Unavailable
 
 CHARACTER_BYTES = 6
 """What a character takes at most on its way."""
@@ -62,18 +64,21 @@ class Together:
         while waiting := self._waiting[pk]:
             some = waiting[: _fitting(waiting)]
             del waiting[: len(some)]
-            await self._write(pk, some)
-        del self._waiting[pk]
-
-    async def _write(self, pk: str, some: Sequence[_Write]) -> None:
-        try:
-            await self._container.batch(pk, [one for write in some for one in write.operations])
-        except Exception as wrong:  # noqa: BLE001 - whoever waits hears of it
+            wrong = await self._write(pk, some)
+            if isinstance(wrong, Unavailable):
+                some += waiting
+                waiting.clear()
             for write in some:
                 _end(write, wrong)
-        else:
-            for write in some:
-                _end(write, None)
+        del self._waiting[pk]
+
+    async def _write(self, pk: str, some: Sequence[_Write]) -> Exception | None:
+        """Write some as one batch; answer what was wrong, of which whoever waits has to hear."""
+        try:
+            await self._container.batch(pk, [one for write in some for one in write.operations])
+        except Exception as wrong:  # noqa: BLE001 - see above
+            return wrong
+        return None
 
 
 def _fitting(waiting: Sequence[_Write]) -> int:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from shared.adapters.cosmos.container import ETAG, Container, Document, Refused
-from shared.adapters.cosmos.documents import MESSAGE, dispatch_of, partition_of, retry_of
+from shared.adapters.cosmos.documents import MESSAGE, dispatch_of, first_attempt_id, partition_of, retry_of
 from shared.adapters.cosmos.lists import Query, rows
 from shared.adapters.cosmos.records import a_name, instant, micros
 from shared.domain import ids
@@ -91,6 +91,14 @@ class Unqueued:
             pk = partition_of(message.app_id, message.id)
             await self._container.patch(message.id, pk, [_due(micros(message.created_at))])
 
+    async def postpone(self, retry: Retry, due_at: datetime) -> None:
+        """Remember that a retry is due later than its attempt said, if that can be written."""
+        first_id = first_attempt_id(retry.message_id, retry.endpoint_id)
+        when = f"FROM c WHERE c.retry.number = {retry.number:d}"
+        with suppress(Unavailable, Refused):
+            pk = partition_of(retry.app_id, retry.message_id)
+            await self._container.patch(first_id, pk, [_due(micros(due_at))], when)
+
     async def is_attempted(self, message: Document) -> bool:
         """Whether there is an attempt on a message."""
         query = Query("VALUE c.key", most=1).ask("c.message_id = @id", id=message["id"])
@@ -151,7 +159,9 @@ class Unqueued:
             by_partition[row["pk"]].append(row)
         work = list[Dispatch | Retry]()
         for pk, messages in by_partition.items():
+            # Others may have attempted a great deal since.
             tried = Query("VALUE c.message_id").ask("c.message_id >= @first", first=first)
+            tried.ask("c.message_id <= @last", last=max(row["id"] for row in messages))
             attempted = frozenset(await rows(self._container, pk, tried))
             # One that was told a time, or was marked, is looked after by itself.
             left = [row for row in messages if row["id"] not in attempted and "due" not in row]

@@ -125,6 +125,9 @@ class SqliteOutbox:
 
         return await self._readers.run(look)
 
+    async def postpone(self, retry: Retry, *, due_at: datetime) -> None:
+        """Nothing is ever taken for lost."""
+
     async def requeue(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
         del before, limit
         return ()  # both halves are one transaction
