@@ -94,7 +94,7 @@ def on_azure(
         throttles=CosmosThrottles(records),
         queue=queue,
         consumer=ServiceBusConsumer(namespace),
-        dead_letters=ServiceBusDeadLetters(namespace, queue),
+        dead_letters=ServiceBusDeadLetters(namespace, queue, clock),
         histories=histories,
         check=check,
         check_queue=queue.check,

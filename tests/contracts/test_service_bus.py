@@ -16,6 +16,7 @@ from azure.functions import ServiceBusMessage
 from infra.local.pump import LAST_DELIVERY, Pump, rest_before
 from infra.local.registrations import QueueFunction
 from shared.adapters.servicebus.consumer import ServiceBusConsumer
+from shared.adapters.servicebus.dead_letters import ServiceBusDeadLetters
 from shared.adapters.servicebus.namespace import Namespace
 from shared.adapters.servicebus.queue import ServiceBusQueue
 from shared.adapters.system import SystemClock
@@ -130,6 +131,24 @@ async def test_too_large_a_body_spoils_no_other(azure: ServiceBus, queues: Queue
     assert [type(one) for one in told] == [type(None), type(None), TooLargeToQueue, type(None)]
     assert "queue less, and store the rest" in str(told[2])
     assert sorted(await lie_there(azure)) == [b"1", b"2", b"3"]
+
+
+async def test_a_redrive_leaves_what_was_given_up_since(azure: ServiceBus, queues: Queues) -> None:
+    """It would go round and round with what fails each time."""
+    await queues.queue.reject(QUEUE, b"before", reason="no")
+    began = MovedClock(queues.began)
+    queues.move(SECOND)
+    namespace = Namespace("emulator", azure.server.connection_string)
+    dead_letters = ServiceBusDeadLetters(namespace, ServiceBusQueue(namespace, began), began)
+
+    assert await dead_letters.redrive(QUEUE) == 1
+    (again,) = await queues.consumer.receive(QUEUE, limit=1, lease=LEASE, patience=SOON)
+    await queues.queue.reject(QUEUE, again.body, reason="no")
+    await queues.consumer.complete(again)
+
+    assert await dead_letters.redrive(QUEUE) == 0
+    assert [letter.body for letter in await dead_letters.page(QUEUE, limit=9)] == [b"before"]
+    await namespace.close()
 
 
 async def test_functions_are_driven_from_service_bus(azure: ServiceBus, queues: Queues) -> None:

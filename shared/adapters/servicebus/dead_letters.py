@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
 
@@ -11,6 +12,7 @@ from shared.adapters.servicebus.queue import REASON, ServiceBusQueue, queued
 from shared.adapters.servicebus.queues import REJECTING, rejected
 from shared.adapters.servicebus.receiving import Receiving
 from shared.domain.errors import Unavailable
+from shared.ports.clock import Clock
 from shared.ports.queue import DELIVERIES_BEFORE, DeadLetter
 
 DIED = "dead"
@@ -29,9 +31,10 @@ LOCKED_SECONDS = 1.0
 class ServiceBusDeadLetters:
     """See `shared.ports.queue.DeadLetters`."""
 
-    def __init__(self, namespace: Namespace, queue: ServiceBusQueue) -> None:
+    def __init__(self, namespace: Namespace, queue: ServiceBusQueue, clock: Clock) -> None:
         self._namespace = namespace
         self._queue = queue
+        self._clock = clock
         self._lines: dict[tuple[str, str], Receiving] = {}
         self._turn = asyncio.Lock()
 
@@ -42,30 +45,42 @@ class ServiceBusDeadLetters:
         start = int(number) + 1
         found: list[DeadLetter] = []
         if kind == DIED:
-            found, start = await self._peek(queue, DIED, start, limit), 1
+            found, start = await self._letters(queue, DIED, start, limit), 1
         if len(found) < limit and queue in REJECTING:
-            found += await self._peek(queue, REJECTED, start, limit - len(found))
+            found += await self._letters(queue, REJECTED, start, limit - len(found))
         return found
 
     async def redrive(self, queue: str) -> int:
         # Two at once would have each wait for what the other has.
         async with self._turn:
-            count = await self._move(queue, DIED)
-            return count + (await self._move(queue, REJECTED) if queue in REJECTING else 0)
+            now = self._clock.now()
+            count = await self._move(queue, DIED, now)
+            return count + (await self._move(queue, REJECTED, now) if queue in REJECTING else 0)
 
-    async def _peek(self, queue: str, kind: str, start: int, limit: int) -> list[DeadLetter]:
+    async def _letters(self, queue: str, kind: str, start: int, limit: int) -> list[DeadLetter]:
+        return [_letter(queue, kind, message) for message in await self._peek(queue, kind, start, limit)]
+
+    async def _peek(
+        self, queue: str, kind: str, start: int, limit: int
+    ) -> Sequence[ServiceBusReceivedMessage]:
         async with self._line(queue, kind).use() as receiver:
-            messages = await receiver.peek_messages(limit, sequence_number=start)
-        return [_letter(queue, kind, message) for message in messages]
+            return await receiver.peek_messages(limit, sequence_number=start)
 
-    async def _move(self, queue: str, kind: str) -> int:
-        """Send each of them anew, and only then take it away.
+    async def _is_next(self, queue: str, kind: str, before: datetime) -> bool:
+        """Whether there is one that was queued before an instant, the first of all."""
+        first = await self._peek(queue, kind, 1, 1)
+        return bool(first) and delivery_of(queue, first[0]).enqueued_at <= before
+
+    async def _move(self, queue: str, kind: str, before: datetime) -> int:
+        """Send each of them anew, and only then take it away, until the first is one that was queued since.
+
+        To go on with those that were redriven and have failed again would never end.
 
         Raises:
             Unavailable: The queue is out of reach.
         """
         line, count = self._line(queue, kind), 0
-        while await self._peek(queue, kind, 1, 1):
+        while await self._is_next(queue, kind, before):
             async with line.use() as receiver:
                 messages = await receiver.receive_messages(AT_ONCE, max_wait_time=LOCKED_SECONDS)
             if not messages:
