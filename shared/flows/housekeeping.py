@@ -1,8 +1,9 @@
 """What timers do. Each run is bounded, and a late, doubled or missed one does no harm."""
 
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shared.domain.background_task import restarted
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, TASKS_QUEUE, Retry, TaskStep, to_body
@@ -31,9 +32,9 @@ that would take longer."""
 REST = timedelta(milliseconds=5)
 """Between two such writes, so that what is new comes first."""
 
-BATCHES = 10_000
-"""Writes of each kind that one run of retention makes at most. Every five minutes, that is 3,333 rows a
-second: as many as can come in for long, so nothing piles up. What is left waits for the next run."""
+RETENTION_RUNS_FOR = timedelta(minutes=4)
+"""So long after its beginning a run of retention begins no other write: a host may end what takes five
+minutes. What is left waits for the next run."""
 
 
 @dataclass(frozen=True)
@@ -113,26 +114,31 @@ class Retention:
         """
         now = self.clock.now()
         attempts_until, tasks_until = now - self.keep.attempts, now - self.keep.tasks
-        gone = {
-            "payloads": await self._all(lambda _: self.messages.erase_payloads(expired_at=now, limit=BATCH)),
-            "answers": await self._all(lambda _: self.answers.forget(before=now, limit=BATCH)),
-            "attempts": await self._all(
-                lambda after: self.attempts.forget(before=attempts_until, after=after, limit=BATCH)
-            ),
-            "tasks": await self._all(lambda _: self.background_tasks.forget(before=tasks_until, limit=BATCH)),
-        }
+        gone = await self._in_turn(
+            {
+                "payloads": lambda _: self.messages.erase_payloads(expired_at=now, limit=BATCH),
+                "answers": lambda _: self.answers.forget(before=now, limit=BATCH),
+                "attempts": lambda after: self.attempts.forget(
+                    before=attempts_until, after=after, limit=BATCH
+                ),
+                "tasks": lambda _: self.background_tasks.forget(before=tasks_until, limit=BATCH),
+            },
+            until=now + RETENTION_RUNS_FOR,
+        )
         if any(gone.values()):
             self.journal.note("retention.ran", **gone)
         return sum(gone.values())
 
-    async def _all(self, some: Callable[[str], Awaitable[Removed]]) -> int:
-        """Remove some after some: each time from where the time before has ended."""
-        gone, rest = 0, ""
-        for _ in range(BATCHES):
-            removed = await some(rest)
-            gone += removed.count
-            if removed.rest is None:
-                break
-            rest = removed.rest
-            await self.clock.sleep(REST)
+    async def _in_turn(
+        self, kinds: Mapping[str, Callable[[str], Awaitable[Removed]]], *, until: datetime
+    ) -> Mapping[str, int]:
+        """Remove some of each kind in turn, each time from where the time before has ended; say how many."""
+        gone, waiting = dict.fromkeys(kinds, 0), deque((kind, "") for kind in kinds)
+        while waiting and self.clock.now() < until:
+            kind, after = waiting.popleft()
+            removed = await kinds[kind](after)
+            gone[kind] += removed.count
+            if removed.rest is not None:
+                waiting.append((kind, removed.rest))
+                await self.clock.sleep(REST)
         return gone
