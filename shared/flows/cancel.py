@@ -7,9 +7,9 @@ from shared.domain import ids
 from shared.domain.attempt import Ended, Ending, Status
 from shared.domain.background_task import BackgroundTask, Cancellation, Worked
 from shared.domain.paging import Scan
-from shared.flows.several import with_each
 from shared.ports.attempts import Attempts
 from shared.ports.destinations import Destinations
+from shared.several import with_each
 
 PAGE = 100
 """Messages of one step."""

@@ -17,10 +17,10 @@ from shared.domain.background_task import (
 )
 from shared.domain.errors import Unknown
 from shared.domain.paging import Scan
-from shared.flows.several import with_each
 from shared.ports.applications import ApplicationFilter, Applications
 from shared.ports.destinations import Destinations
 from shared.ports.endpoints import Endpoints
+from shared.several import with_each
 
 PAGE = 50
 """Applications of one step."""

@@ -11,8 +11,8 @@ from shared.domain.work import Resend
 from shared.flows.deliver import AttemptByHand
 from shared.flows.directory import Directory, Target
 from shared.flows.selection import Select
-from shared.flows.several import with_each
 from shared.ports.clock import Clock
+from shared.several import with_each
 
 FEWEST_AT_ONCE = 6
 MOST_AT_ONCE = 25

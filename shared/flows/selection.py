@@ -15,12 +15,12 @@ from shared.domain.matching import wants
 from shared.domain.message import Message
 from shared.domain.paging import Scan
 from shared.flows.resend import PING
-from shared.flows.several import with_each
 from shared.ports.attempts import Attempts
 from shared.ports.clock import Clock
 from shared.ports.destinations import AttemptedMessageFilter, Destinations
 from shared.ports.endpoints import Endpoints
 from shared.ports.messages import MessageFilter, Messages
+from shared.several import with_each
 
 PAGE = 100
 """Messages of one step, and those that are looked through at once."""

@@ -34,13 +34,13 @@ from shared.flows.erase_application import EraseApplication
 from shared.flows.probation import Probe
 from shared.flows.purge import Purge
 from shared.flows.recover import Recover
-from shared.flows.several import with_each
 from shared.ports.applications import Applications
 from shared.ports.background_tasks import BackgroundTasks
 from shared.ports.clock import Clock
 from shared.ports.dice import Dice
 from shared.ports.endpoints import Endpoints
 from shared.ports.journal import Journal
+from shared.several import with_each
 
 READS_AT_ONCE = 25
 

@@ -14,7 +14,13 @@ from shared.adapters.cosmos.containers import ANSWERS, MESSAGES
 from shared.adapters.cosmos.documents import LARGE_BYTES, event_claim_id
 from shared.adapters.cosmos.messages import FRESH
 from shared.adapters.cosmos.outbox import REPEAT_AFTER, CosmosOutbox
-from shared.adapters.cosmos.unqueued import OVERDUE_AGAIN, SAID_EVERY, SILENT_AFTER
+from shared.adapters.cosmos.unqueued import (
+    OVERDUE_AGAIN,
+    QUEUED_AT_ONCE,
+    REQUEUES_FOR,
+    SAID_EVERY,
+    SILENT_AFTER,
+)
 from shared.domain import ids
 from shared.domain.attempt import Ended, Ending, Status, Trigger
 from shared.domain.errors import EventIdTaken, Unavailable, Unknown
@@ -371,11 +377,16 @@ class Interrupted:
     queue: Queue
     is_out_of_reach: bool = True
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting: int = 0
+    takes_all_but: str = "none"
+    """The id of a message whose work it never takes."""
 
     async def send(self, queue: str, body: bytes, *, due_at: datetime | None = None) -> None:
         """As the port says."""
+        self.waiting += 1
         await self.gate.wait()
-        if self.is_out_of_reach:
+        self.waiting -= 1
+        if self.is_out_of_reach or self.takes_all_but.encode() in body:
             raise Unavailable("queue", "a test says so")
         await self.queue.send(queue, body, due_at=due_at)
 
@@ -601,6 +612,45 @@ async def test_no_more_is_queued_again_at_once_than_was_asked_for(
     queue.is_out_of_reach = False
 
     assert [len(await outbox.requeue(before=NOON + SECOND, limit=2)) for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_what_can_never_be_queued_holds_up_nothing_behind_it(
+    outbox: CosmosOutbox, queue: Interrupted, others: Stores
+) -> None:
+    messages = [a_message(ACME, created_at=NOON + each * SECOND) for each in range(3)]
+    for message in messages:
+        with pytest.raises(Unavailable):
+            await outbox.accept(message, a_dispatch(message), None)
+    queue.is_out_of_reach, queue.takes_all_but = False, messages[0].id
+
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await outbox.requeue(before=NOON + HOUR, limit=9)
+    assert sorted(await dispatched(others)) == [message.id for message in messages[1:]]
+
+
+async def test_many_are_queued_again_side_by_side_and_none_anew_once_it_takes_too_long(
+    outbox: CosmosOutbox, queue: Interrupted, process: Stores, clock: MovedClock
+) -> None:
+    """A queue that is out of reach takes its time to say so, each time."""
+    messages = [a_message(ACME) for _ in range(QUEUED_AT_ONCE + 1)]
+    accepting = (outbox.accept(message, a_dispatch(message), None) for message in messages)
+    answers = await asyncio.gather(*accepting, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {Unavailable}
+    queue.is_out_of_reach = False
+    queue.gate.clear()
+    requeueing = asyncio.ensure_future(outbox.requeue(before=NOON + SECOND, limit=99))
+    looks = 0
+    while queue.waiting < QUEUED_AT_ONCE and looks < 99:
+        await kept(process)
+        looks += 1
+    assert queue.waiting == QUEUED_AT_ONCE
+
+    clock.move(REQUEUES_FOR)
+    queue.gate.set()
+
+    assert len(await requeueing) == QUEUED_AT_ONCE
+    assert len(await outbox.requeue(before=NOON + SECOND, limit=99)) == 1
 
 
 async def test_a_large_payload_lies_elsewhere_and_is_read_from_there(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 from msgspec import structs
@@ -12,7 +13,7 @@ from msgspec import structs
 from shared.domain.application import Application
 from shared.domain.background_task import Replay, TaskStatus
 from shared.domain.endpoint import EndpointEdit
-from shared.domain.errors import EventIdTaken, Unknown
+from shared.domain.errors import EventIdTaken, Unavailable, Unknown
 from shared.domain.timeline import MessageStanding
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, TASKS_QUEUE, Dispatch, Retry, to_body
 from shared.flows.housekeeping import (
@@ -112,6 +113,34 @@ async def test_a_task_that_has_come_to_a_standstill_goes_on(walk: Walk, applicat
     assert (await walk.service.background_tasks.get(task.org_id, task.id)).status is TaskStatus.FINISHED
     assert (await walk.service.messages.get(application.id, message.id)).payload is None
     assert len(walk.journal.of("task.restarted")) == 1
+
+
+async def test_what_holds_up_one_kind_of_unfinished_work_holds_up_no_other(
+    walk: Walk, application: Application
+) -> None:
+    """Nor does one task that cannot be queued those behind it."""
+    first = await walk.service.begin_task.purge(application)
+    second = await walk.service.begin_task.purge(application)
+    walk.clock.move(STALLED_AFTER + timedelta(seconds=1))
+    store = walk.service.store
+
+    class Broken:
+        async def requeue(self, **_: object) -> NoReturn:
+            raise Unavailable("queue", "a test says so")
+
+        async def send(self, queue: str, body: bytes) -> None:
+            if first.id.encode() in body:
+                raise Unavailable("queue", "a test says so")
+            await store.queue.send(queue, body)
+
+    broken: Any = Broken()
+    sweep = replace(walk.service.sweep, outbox=broken, queue=broken)
+
+    with pytest.raises(Unavailable):
+        await sweep()
+
+    (restarted,) = walk.journal.of("task.restarted")
+    assert restarted["task_id"] == second.id
 
 
 async def test_payloads_go_when_their_time_is_over_and_messages_stay(

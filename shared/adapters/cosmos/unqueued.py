@@ -25,6 +25,7 @@ from shared.domain.errors import Unavailable
 from shared.domain.message import Message
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Dispatch, Retry, to_body
 from shared.ports.clock import Clock
+from shared.several import with_each
 
 PROCESS = "process"
 
@@ -36,6 +37,13 @@ SILENT_AFTER = timedelta(minutes=1)
 
 OVERDUE_AGAIN = timedelta(hours=1)
 """After so long a retry that was queued again and is still not made is taken for lost once more."""
+
+QUEUED_AT_ONCE = 50
+"""So many pieces are queued again side by side, which the queue takes in a few batches."""
+
+REQUEUES_FOR = timedelta(seconds=40)
+"""So long after its beginning a run begins with no other piece: while the queue is out of reach each takes
+10 s, and a host may end what takes five minutes. The next run goes on."""
 
 _WORK = (
     "c.id, c.pk, c.kind, c.due, c.org_id, c.event_type, c.channels, c.tags, c.only_at, c.content_type,"
@@ -110,6 +118,9 @@ class Unqueued:
         Args:
             before: The instant.
             limit: At most so many, besides those that a process left behind.
+
+        Raises:
+            Unavailable: The store or the queue is out of reach; whatever else could be queued is.
         """
         query = Query(_WORK).ask("c.due < @before", before=micros(before))
         found = list[Document]()
@@ -118,13 +129,16 @@ class Unqueued:
                 found.append(row)
                 if len(found) == limit:
                     break
-        queued = list[Dispatch | Retry]()
-        for row in sorted(found, key=lambda row: int(row["due"])):
-            if row["kind"] == PROCESS:
-                queued += await self._left_behind(row)
-            else:
-                queued += await self._again(row)
-        return queued
+        until = self._clock.now() + REQUEUES_FOR
+
+        async def in_time(row: Document) -> Sequence[Dispatch | Retry]:
+            if self._clock.now() >= until:
+                return []
+            return await (self._left_behind(row) if row["kind"] == PROCESS else self._again(row))
+
+        found.sort(key=lambda row: int(row["due"]))
+        queued = await with_each(found, in_time, at_once=QUEUED_AT_ONCE)
+        return [work for some in queued for work in some]
 
     async def _say(self) -> None:
         async with self._saying:
@@ -157,15 +171,20 @@ class Unqueued:
         by_partition: dict[str, list[Document]] = defaultdict(list)
         async for row in self._container.query(query.sql, query.given):
             by_partition[row["pk"]].append(row)
-        work = list[Dispatch | Retry]()
-        for pk, messages in by_partition.items():
+
+        async def left_in(pk: str) -> Sequence[Document]:
+            messages = by_partition[pk]
             # Others may have attempted a great deal since.
             tried = Query("VALUE c.message_id").ask("c.message_id >= @first", first=first)
             tried.ask("c.message_id <= @last", last=max(row["id"] for row in messages))
             attempted = frozenset(await rows(self._container, pk, tried))
             # One that was told a time, or was marked, is looked after by itself.
-            left = [row for row in messages if row["id"] not in attempted and "due" not in row]
-            work += [await self._dispatch(row) for row in left]
+            return [row for row in messages if row["id"] not in attempted and "due" not in row]
+
+        left = await with_each(by_partition, left_in, at_once=QUEUED_AT_ONCE)
+        work = await with_each(
+            [message for some in left for message in some], self._dispatch, at_once=QUEUED_AT_ONCE
+        )
         with suppress(Refused):  # it is there again, and says so
             await self._container.delete(process["id"], process["pk"], process[ETAG])
         return work
