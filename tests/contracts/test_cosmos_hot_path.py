@@ -16,6 +16,7 @@ from shared.adapters.cosmos.messages import FRESH
 from shared.adapters.cosmos.outbox import REPEAT_AFTER, CosmosOutbox
 from shared.adapters.cosmos.unqueued import (
     OVERDUE_AGAIN,
+    PROCESS,
     QUEUED_AT_ONCE,
     REQUEUES_FOR,
     SAID_EVERY,
@@ -681,6 +682,28 @@ async def test_a_large_payload_is_erased_and_removed_with_its_message(
 
     assert deployment.bodies.kept == {}
     assert (await process.messages.get(ACME.id, erased.id)).payload is None
+
+
+async def test_messages_of_one_shard_are_removed_with_one_query_and_one_batch(
+    emulator: CosmosEmulator, deployment: Deployment, process: Stores, clock: MovedClock
+) -> None:
+    """With payloads, claims and attempts, some of which have gone by themselves before."""
+    messages = [a_message(ACME, key=b"e", payload_expires_at=NOON + each * HOUR) for each in range(1, 11)]
+    messages.append(a_message(ACME, event_id="e"))
+    for message in messages:
+        await accept(process, message)
+        await process.outbox.record(an_attempt(message, ENDPOINT), None)
+    clock.move(5 * HOUR)
+    emulator.counts.clear()
+
+    await process.messages.remove_several(ACME.id, [message.id for message in messages])
+
+    assert (emulator.counts.of("query"), emulator.counts.of("batch")) == (1, 1)
+    assert emulator.counts.operations() == 2
+    account = deployment.account()
+    left = account.container(MESSAGES).query("SELECT VALUE c.kind FROM c", {})
+    assert {kind async for kind in left} == {PROCESS}
+    await account.close()
 
 
 async def test_a_large_payload_that_was_lost_is_gone_and_the_message_stays_in_view(

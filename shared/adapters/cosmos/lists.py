@@ -47,6 +47,10 @@ class Query:
         names = {f"{path.removeprefix('c.')}{number}": value for number, value in enumerate(values)}
         return self.ask(f"{path} IN ({', '.join(f'@{name}' for name in names)})", **names)
 
+    def either(self, other: "Query") -> "Query":
+        """Ask that one of another's conditions is met."""
+        return self.ask(f"({' OR '.join(other.conditions)})", **other.given)
+
     def within(self, path: str, scan: Scan) -> "Query":
         """Ask that a key is in the range of a scan; what has no such key is in none."""
         self.ask(f"{path} > @above", above=scan.above or "")

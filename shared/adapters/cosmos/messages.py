@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -81,8 +81,8 @@ class CosmosMessages:
         return [key for key, message_id in named.items() if message_id in found]
 
     async def remove_several(self, app_id: str, ids: Collection[str]) -> None:
-        found = await self._documents(app_id, ids, payloads=False)
-        await asyncio.gather(*map(self._remove, found))
+        shards = await self._by_shard(app_id, ids, _all_of)
+        await asyncio.gather(*(self._remove(pk, found) for pk, found in shards.items()))
 
     async def erase_payloads(self, *, expired_at: datetime, limit: int) -> Removed:
         return await self._bodies.forget(before=expired_at, limit=limit)
@@ -140,22 +140,31 @@ class CosmosMessages:
         return [message_of(messages[one], text) for one, text in zip(wanted, texts, strict=True)]
 
     async def _documents(self, app_id: str, wanted: Collection[str], *, payloads: bool) -> list[Document]:
-        """The documents of some messages, and of their payloads if those are wanted: a query a shard."""
+        """The documents of some messages, and of their payloads if those are wanted."""
+
+        def asked(some: Sequence[str]) -> Query:
+            query = Query().among("c.listed", some)
+            return query if payloads else query.ask("c.kind = @kind", kind=MESSAGE)
+
+        shards = await self._by_shard(app_id, wanted, asked)
+        return [document for found in shards.values() for document in found]
+
+    async def _by_shard(
+        self, app_id: str, wanted: Collection[str], ask: Callable[[Sequence[str]], Query]
+    ) -> Mapping[str, Sequence[Document]]:
+        """What is found about some messages, by partition, of which each is asked once."""
+        found: dict[str, list[Document]] = {}
         by_shard: dict[str, list[str]] = defaultdict(list)
         for message_id in sorted(wanted):
             by_shard[partition_of(app_id, message_id)].append(message_id)
 
-        async def of_shard(pk: str, some: Sequence[str]) -> list[Document]:
-            found = list[Document]()
+        async def look(pk: str, some: Sequence[str]) -> None:
+            found[pk] = []
             for begin in range(0, len(some), ASKED_AT_ONCE):
-                query = Query().among("c.listed", some[begin : begin + ASKED_AT_ONCE])
-                if not payloads:
-                    query.ask("c.kind = @kind", kind=MESSAGE)
-                found += await rows(self._container, pk, query)
-            return found
+                found[pk] += await rows(self._container, pk, ask(some[begin : begin + ASKED_AT_ONCE]))
 
-        found = await asyncio.gather(*(of_shard(pk, some) for pk, some in by_shard.items()))
-        return [document for some in found for document in some]
+        await asyncio.gather(*(look(pk, some) for pk, some in by_shard.items()))
+        return found
 
     async def _erase(self, message: Document) -> None:
         if "place" in message:
@@ -163,17 +172,13 @@ class CosmosMessages:
         else:
             await self._remove_documents(message["pk"], [payload_id(message["id"])])
 
-    async def _remove(self, message: Document) -> None:
-        """Remove a message and all that lies beside it; itself last, so that lists show what is not done."""
-        pk, message_id = message["pk"], message["id"]
-        attempts: list[str] = await rows(
-            self._container, pk, Query("VALUE c.id").ask("c.message_id = @id", id=message_id)
-        )
-        await self._remove_documents(pk, attempts)
-        await self._erase(message)
-        if "event_id" in message:
-            await self._remove_documents(pk, [event_claim_id(message["event_id"])])
-        await self._remove_documents(pk, [message_id])
+    async def _remove(self, pk: str, found: Sequence[Document]) -> None:
+        """Remove messages of a shard and what lies beside them; themselves last: lists show what is left."""
+        messages = [row for row in found if row["kind"] == MESSAGE]
+        await asyncio.gather(*(self._bodies.remove(row["place"]) for row in messages if "place" in row))
+        beside = [row["id"] for row in found if row["kind"] != MESSAGE]
+        claims = [event_claim_id(row["event_id"]) for row in messages if "event_id" in row]
+        await self._remove_documents(pk, [*beside, *claims, *(row["id"] for row in messages)])
 
     async def _remove_documents(self, pk: str, documents: Sequence[str]) -> None:
         """Remove documents of a partition by id, of which some may be gone."""
@@ -185,6 +190,12 @@ class CosmosMessages:
                 for one in some:
                     with suppress(Refused):
                         await self._container.delete(one, pk)
+
+
+def _all_of(some: Sequence[str]) -> Query:
+    """Asks for some messages, their payloads, and the attempts on them."""
+    query = Query("c.id, c.pk, c.kind, c.event_id, c.place")
+    return query.either(Query().among("c.listed", some).among("c.message_id", some))
 
 
 def _is_id(text: str) -> bool:
