@@ -3,24 +3,13 @@
 Azure's clients take half a second to import, so this module is only imported where they are wanted.
 """
 
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 from shared.adapters.blob.bodies import BlobBodies
 from shared.adapters.cosmos.account import Account
-from shared.adapters.cosmos.answers import CosmosAnswers
-from shared.adapters.cosmos.applications import CosmosApplications
-from shared.adapters.cosmos.attempts import CosmosAttempts
-from shared.adapters.cosmos.background_tasks import CosmosBackgroundTasks
-from shared.adapters.cosmos.containers import ANSWERS, CATALOGUE, MESSAGES
-from shared.adapters.cosmos.destinations import CosmosDestinations
-from shared.adapters.cosmos.endpoints import CosmosEndpoints, read_every
-from shared.adapters.cosmos.event_types import CosmosEventTypes
-from shared.adapters.cosmos.messages import CosmosMessages
-from shared.adapters.cosmos.organizations import CosmosOrganizations
-from shared.adapters.cosmos.outbox import CosmosOutbox
-from shared.adapters.cosmos.records import Records
-from shared.adapters.cosmos.throttles import CosmosThrottles
+from shared.adapters.cosmos.containers import CATALOGUE
+from shared.adapters.cosmos.stores import cosmos_stores
 from shared.adapters.servicebus.consumer import ServiceBusConsumer
 from shared.adapters.servicebus.dead_letters import ServiceBusDeadLetters
 from shared.adapters.servicebus.namespace import Namespace
@@ -59,9 +48,7 @@ def on_azure(
     )
     bodies = BlobBodies(profile.blob_storage.endpoint, _either(profile.blob_storage.key, credential))
     queue = ServiceBusQueue(namespace, clock)
-    records, container = Records(account.container(CATALOGUE)), account.container(MESSAGES)
-    messages = CosmosMessages(container, bodies, clock)
-    outbox = CosmosOutbox(container, bodies, queue.send, clock, attempts_kept=settings.attempt_retention)
+    stores = cosmos_stores(account, bodies, queue.send, clock, attempts_kept=settings.attempt_retention)
     local: list[Storage] = []
 
     @cache
@@ -73,7 +60,7 @@ def on_azure(
         await account.container(CATALOGUE).upsert({"id": PULSE, "pk": PULSE})
 
     async def close() -> None:
-        await outbox.close()
+        await stores["outbox"].close()
         await namespace.close()
         await account.close()
         await bodies.close()
@@ -81,17 +68,7 @@ def on_azure(
             await storage.close()
 
     return Storage(
-        organizations=CosmosOrganizations(records),
-        applications=CosmosApplications(records),
-        event_types=CosmosEventTypes(records),
-        endpoints=CosmosEndpoints(records),
-        messages=messages,
-        attempts=CosmosAttempts(container),
-        destinations=CosmosDestinations(container, messages, partial(read_every, records)),
-        background_tasks=CosmosBackgroundTasks(records, queue.send),
-        answers=CosmosAnswers(account.container(ANSWERS), bodies, clock),
-        outbox=outbox,
-        throttles=CosmosThrottles(records),
+        **stores,
         queue=queue,
         consumer=ServiceBusConsumer(namespace),
         dead_letters=ServiceBusDeadLetters(namespace, queue, clock),

@@ -7,25 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from shared.adapters.cosmos.account import BOUND
-from shared.adapters.cosmos.answers import CosmosAnswers
-from shared.adapters.cosmos.applications import CosmosApplications
-from shared.adapters.cosmos.attempts import CosmosAttempts
-from shared.adapters.cosmos.background_tasks import CosmosBackgroundTasks
-from shared.adapters.cosmos.containers import ANSWERS, CATALOGUE, MESSAGES
-from shared.adapters.cosmos.destinations import CosmosDestinations
-from shared.adapters.cosmos.endpoints import CosmosEndpoints, read_every
-from shared.adapters.cosmos.event_types import CosmosEventTypes
-from shared.adapters.cosmos.messages import CosmosMessages
-from shared.adapters.cosmos.organizations import CosmosOrganizations
-from shared.adapters.cosmos.outbox import CosmosOutbox
-from shared.adapters.cosmos.records import Records
-from shared.adapters.cosmos.throttles import CosmosThrottles
+from shared.adapters.cosmos.stores import cosmos_stores
 from shared.adapters.key_vault import KeyVaultSecrets
 from shared.adapters.sealing import AesSecrets
 from shared.adapters.sqlite.orchestrations import SqliteOrchestrations
@@ -137,35 +124,18 @@ async def cosmos(folder: Path, clock: MovedClock) -> Stores:
 
 def on_cosmos(deployment: Deployment, others: Stores, bound: timedelta = BOUND) -> Stores:
     """What one process has of a deployment, and the rest from `others`."""
-    account, clock = deployment.account(bound), others.clock
-    records, container = Records(account.container(CATALOGUE)), account.container(MESSAGES)
-    messages = CosmosMessages(container, deployment.bodies, clock)
-    outbox = CosmosOutbox(container, deployment.bodies, others.queue.send, clock, attempts_kept=ATTEMPTS_KEPT)
+    account, send = deployment.account(bound), others.queue.send
+    stores = cosmos_stores(account, deployment.bodies, send, others.clock, attempts_kept=ATTEMPTS_KEPT)
 
     async def close() -> None:
-        await outbox.close()
+        await stores["outbox"].close()
         await account.close()
         await others.close()
 
     async def reborn() -> Stores:
         return on_cosmos(deployment, await others.reborn(), bound)
 
-    return replace(
-        others,
-        organizations=CosmosOrganizations(records),
-        applications=CosmosApplications(records),
-        event_types=CosmosEventTypes(records),
-        endpoints=CosmosEndpoints(records),
-        messages=messages,
-        attempts=CosmosAttempts(container),
-        destinations=CosmosDestinations(container, messages, partial(read_every, records)),
-        answers=CosmosAnswers(account.container(ANSWERS), deployment.bodies, clock),
-        outbox=outbox,
-        background_tasks=CosmosBackgroundTasks(records, others.queue.send),
-        throttles=CosmosThrottles(records),
-        close=close,
-        reborn=reborn,
-    )
+    return replace(others, **stores, close=close, reborn=reborn)
 
 
 Open = Callable[[Path, MovedClock], Awaitable[Stores]]
