@@ -25,11 +25,13 @@ STALLED_AFTER = timedelta(minutes=15)
 """A background task that runs and has not advanced for this long goes on. Much longer than a step takes."""
 
 SWEEP_LIMIT = 5_000
-"""Pieces of each kind of work that one sweep queues at most: so a long outage of the queues is made up for at
+"""Dispatches and retries that one sweep queues at most: so a long outage of the queues is made up for at
 300,000 an hour."""
 
-QUEUED_AT_ONCE = 50
-"""Tasks that are queued side by side."""
+TASKS_LIMIT = 500
+TASKS_AT_ONCE = 50
+"""Tasks that one sweep begins again at most, and so many side by side: while their queue is out of reach each
+takes 10 s."""
 
 BATCH = 100
 """The most that one write of retention removes. It is to take less than 50 ms, and a store removes less where
@@ -58,7 +60,7 @@ class Sweep:
     journal: Journal
 
     async def __call__(self) -> int:
-        """Queue up to `SWEEP_LIMIT` pieces of unfinished work, and as many tasks; say how many.
+        """Queue up to `SWEEP_LIMIT` pieces of unfinished work and `TASKS_LIMIT` tasks; say how many.
 
         Raises:
             Unavailable: A store or queue of ours is out of reach; the next run goes on.
@@ -75,14 +77,14 @@ class Sweep:
 
     async def _tasks(self) -> int:
         now = self.clock.now()
-        stalled = await self.background_tasks.stalled(before=now - STALLED_AFTER, limit=SWEEP_LIMIT)
+        stalled = await self.background_tasks.stalled(before=now - STALLED_AFTER, limit=TASKS_LIMIT)
 
         async def begin_again(task: BackgroundTask) -> None:
             await self.queue.send(TASKS_QUEUE, to_body(TaskStep(task.org_id, task.id, task.step)))
             if await self.background_tasks.advance(task, restarted(task, now)):
                 self.journal.note("task.restarted", app_id=task.app_id, task_id=task.id, step=task.step)
 
-        await with_each(stalled, begin_again, at_once=QUEUED_AT_ONCE)
+        await with_each(stalled, begin_again, at_once=TASKS_AT_ONCE)
         return len(stalled)
 
 

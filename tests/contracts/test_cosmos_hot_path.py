@@ -1,10 +1,11 @@
 """The hot path on Cosmos DB: what it costs, and what comes of it under faults."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -26,7 +27,7 @@ from shared.domain import ids
 from shared.domain.attempt import Ended, Ending, Status, Trigger
 from shared.domain.errors import EventIdTaken, Unavailable, Unknown
 from shared.domain.message import Message
-from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, again_from, dispatch_from
+from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Dispatch, Retry, again_from, dispatch_from
 from shared.ports.answers import Begun
 from shared.ports.attempts import AttemptFilter
 from shared.ports.destinations import AttemptedMessageFilter
@@ -60,6 +61,7 @@ LARGE = '{"a": "' + "x" * LARGE_BYTES + '"}'
 PAGE = replace(EVERYTHING, limit=50)
 
 Begin = Callable[..., Stores]
+Queued = Sequence[Dispatch | Retry]
 
 
 async def dispatched(stores: Stores) -> list[str]:
@@ -639,19 +641,42 @@ async def test_many_are_queued_again_side_by_side_and_none_anew_once_it_takes_to
     answers = await asyncio.gather(*accepting, return_exceptions=True)
     assert {type(answer) for answer in answers} == {Unavailable}
     queue.is_out_of_reach = False
-    queue.gate.clear()
-    requeueing = asyncio.ensure_future(outbox.requeue(before=NOON + SECOND, limit=99))
-    looks = 0
-    while queue.waiting < QUEUED_AT_ONCE and looks < 99:
-        await kept(process)
-        looks += 1
-    assert queue.waiting == QUEUED_AT_ONCE
 
-    clock.move(REQUEUES_FOR)
-    queue.gate.set()
+    requeueing = await takes_long(outbox.requeue(before=NOON + SECOND, limit=99), queue, clock, process)
 
     assert len(await requeueing) == QUEUED_AT_ONCE
     assert len(await outbox.requeue(before=NOON + SECOND, limit=99)) == 1
+
+
+async def test_what_takes_too_long_to_queue_of_what_a_process_left_is_looked_for_again(
+    outbox: CosmosOutbox, queue: Interrupted, process: Stores, clock: MovedClock
+) -> None:
+    queue.is_out_of_reach = False
+    messages = [a_message(ACME) for _ in range(QUEUED_AT_ONCE + 1)]
+    await asyncio.gather(*(accept(process, message) for message in messages))
+    clock.move(2 * SILENT_AFTER)
+
+    requeueing = await takes_long(outbox.requeue(before=clock.now(), limit=9), queue, clock, process)
+
+    with pytest.raises(Unavailable, match="takes too long"):
+        await requeueing
+    assert len(await outbox.requeue(before=clock.now(), limit=9)) == QUEUED_AT_ONCE + 1
+
+
+async def takes_long(
+    requeue: Coroutine[Any, Any, Queued], queue: Interrupted, clock: MovedClock, process: Stores
+) -> asyncio.Task[Queued]:
+    """Have a run begin to queue as much as it does at once, and hear of it only when its time is over."""
+    queue.gate.clear()
+    requeueing = asyncio.create_task(requeue)
+    for _ in range(99):
+        if queue.waiting == QUEUED_AT_ONCE:
+            break
+        await kept(process)
+    assert queue.waiting == QUEUED_AT_ONCE
+    clock.move(REQUEUES_FOR)
+    queue.gate.set()
+    return requeueing
 
 
 async def test_a_large_payload_lies_elsewhere_and_is_read_from_there(

@@ -134,7 +134,7 @@ class Unqueued:
         async def in_time(row: Document) -> Sequence[Dispatch | Retry]:
             if self._clock.now() >= until:
                 return []
-            return await (self._left_behind(row) if row["kind"] == PROCESS else self._again(row))
+            return await (self._left_behind(row, until) if row["kind"] == PROCESS else self._again(row))
 
         found.sort(key=lambda row: int(row["due"]))
         queued = await with_each(found, in_time, at_once=QUEUED_AT_ONCE)
@@ -164,8 +164,12 @@ class Unqueued:
             await self._container.patch(row["id"], row["pk"], [_due(due)], when)
         return work
 
-    async def _left_behind(self, process: Document) -> Sequence[Dispatch | Retry]:
-        """Queue the messages that a process accepted last and that were not attempted."""
+    async def _left_behind(self, process: Document, until: datetime) -> Sequence[Dispatch]:
+        """Queue the messages that a process accepted last and that were not attempted.
+
+        Raises:
+            Unavailable: They are not all queued by `until`, so that the next run has to look again.
+        """
         first = ids.start_id(ids.MESSAGE, instant(process["since"]))
         query = Query(_WORK).ask("c.by = @by AND c.listed >= @first", by=process["id"], first=first)
         by_partition: dict[str, list[Document]] = defaultdict(list)
@@ -182,9 +186,14 @@ class Unqueued:
             return [row for row in messages if row["id"] not in attempted and "due" not in row]
 
         left = await with_each(by_partition, left_in, at_once=QUEUED_AT_ONCE)
-        work = await with_each(
-            [message for some in left for message in some], self._dispatch, at_once=QUEUED_AT_ONCE
-        )
+
+        async def in_time(message: Document) -> Dispatch:
+            if self._clock.now() >= until:
+                raise Unavailable("queue", "it takes too long to queue what a process has left")
+            return await self._dispatch(message)
+
+        messages = [message for some in left for message in some]
+        work = await with_each(messages, in_time, at_once=QUEUED_AT_ONCE)
         with suppress(Refused):  # it is there again, and says so
             await self._container.delete(process["id"], process["pk"], process[ETAG])
         return work
