@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from functions.api.errors import ValidationError
-from shared.config import HOST, PORT, Settings
+from shared.config import DATABASE, HOST, JWT_SECRET, PORT, Settings
 
 PATIENCE_SECONDS = 60.0
 """To redrive thousands takes a while."""
@@ -63,6 +63,11 @@ def ask(url: str, token: str, at: str, told: type[Told], body: msgspec.Struct | 
         ) from wrong
     finally:
         connection.close()
+    if answer.status == HTTPStatus.UNAUTHORIZED:
+        raise NoAnswer(
+            f"the service at {url} does not take a token made with these settings; "
+            f"set {JWT_SECRET} as it is set there, or {DATABASE} to the file that it uses"
+        )
     raise NoAnswer(_refusal(answer.status, read))
 
 

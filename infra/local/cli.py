@@ -90,10 +90,8 @@ def token(org: str = DEFAULT_ORGANIZATION, *, app: str | None = None) -> int:
     return 0
 
 
-def timeline(app: str, msg: str, *, org: str = DEFAULT_ORGANIZATION) -> int:
+def timeline(app: str, msg: str, *, org: str = DEFAULT_ORGANIZATION, url: str | None = None) -> int:
     """Print everything that happened to a message, in order of time.
-
-    The service has to be running, with the same settings.
 
     Parameters
     ----------
@@ -103,13 +101,15 @@ def timeline(app: str, msg: str, *, org: str = DEFAULT_ORGANIZATION) -> int:
         The message's ID or event ID.
     org
         The application's organization.
+    url
+        Where the service is; the one on this machine if left out. Its settings have to be these.
     """
     from infra.local import timelines  # noqa: PLC0415  see `serve`
-    from infra.local.asking import NoAnswer  # noqa: PLC0415
+    from infra.local.asking import NoAnswer, where  # noqa: PLC0415
 
     try:
         settings = _settings()
-        found = timelines.ask_for(settings, _mint(settings, org), app, msg)
+        found = timelines.ask_for(url or where(settings), _mint(settings, org), app, msg)
     except (WrongSettings, WrongKeys, OSError, ValueError, NoAnswer) as error:
         return _refuse(error)
     say("\n".join(timelines.lines(found)))

@@ -6,15 +6,14 @@ from urllib.parse import quote
 import msgspec
 
 from functions.api.timeline import MessageTimelineOut, TimelineEndpointOut, TimelineStationOut
-from infra.local.asking import ask, where
-from shared.config import Settings
+from infra.local.asking import ask
 
 
-def ask_for(settings: Settings, token: str, app: str, msg: str) -> MessageTimelineOut:
-    """Ask the service that runs with the same settings.
+def ask_for(url: str, token: str, app: str, msg: str) -> MessageTimelineOut:
+    """Ask a service.
 
     Args:
-        settings: Where it listens.
+        url: Where it is.
         token: Good for the application.
         app: The application's id or uid.
         msg: The message's id or event id.
@@ -23,14 +22,14 @@ def ask_for(settings: Settings, token: str, app: str, msg: str) -> MessageTimeli
         NoAnswer: The service does not answer, or knows no such message.
     """
     path = f"/app/{quote(app, safe='')}/msg/{quote(msg, safe='')}/timeline"
-    return ask(where(settings), token, f"GET {path}", MessageTimelineOut)
+    return ask(url, token, f"GET {path}", MessageTimelineOut)
 
 
 def lines(timeline: MessageTimelineOut) -> Iterator[str]:
     """Write a timeline: a line for each station, and one for each endpoint."""
     names = {one.endpoint_id: one.uid or one.endpoint_id for one in timeline.endpoints}
     event = "" if timeline.event_id is None else f" {timeline.event_id}"
-    yield f"{timeline.msg_id}{event} ({timeline.event_type}) at {timeline.at}"
+    yield f"{timeline.msg_id}{event} ({timeline.event_type}) as of {timeline.at}"
     yield f"trace {timeline.trace_id}"
     yield ""
     for station in timeline.stations:
@@ -49,7 +48,7 @@ def _station(station: TimelineStationOut, names: dict[str, str]) -> str:
     attempt = station.attempt
     if not isinstance(attempt, msgspec.UnsetType):
         number = f"attempt {attempt.number}" if attempt.number else "by hand"
-        came = f"{attempt.status_text} {attempt.response_status_code}"
+        came = f"{attempt.status_text} {attempt.response_status_code or 'without an answer'}"
         words.append(f"{number}: {came} after {attempt.response_duration_ms} ms")
     if not isinstance(station.why, msgspec.UnsetType):
         words.append(station.why)
@@ -63,5 +62,5 @@ def _endpoint(endpoint: TimelineEndpointOut) -> str:
     if endpoint.why:
         words.append(f"({', '.join(endpoint.why)})")
     if endpoint.next_attempt is not None:
-        words.append(f"until {endpoint.next_attempt}")
+        words.append(f"again at {endpoint.next_attempt}")
     return " ".join(words)

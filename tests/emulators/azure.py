@@ -34,6 +34,7 @@ from tests.emulators.azurite.emulator import IS_INSTALLED, Azurite
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(".heliograph/azure")
+SETTINGS = FOLDER / "settings.env"
 QUEUES_DEPLOYED = [shape.name for shape in SHAPES]
 
 
@@ -160,7 +161,11 @@ def main() -> int:
         return 1
     with Azure(FOLDER) as azure:
         local = {"HELIOGRAPH_DATABASE": str(FOLDER / "orchestrations.db")}
-        environment = {**local, **_secrets(FOLDER / "secrets.env"), **azure.settings, **os.environ}
+        settings = {**local, **_secrets(FOLDER / "secrets.env"), **azure.settings}
+        _write(SETTINGS, settings)
+        print("Other commands on the same service, such as this one, want its settings:")  # noqa: T201  for a person
+        print(f"env $(cat {SETTINGS}) {Path(sys.executable).parent}/heliograph dlq list\n", flush=True)  # noqa: T201
+        environment = {**settings, **os.environ}
         # Ctrl-C reaches the service by itself; its emulators have to outlive it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         process = subprocess.Popen([sys.executable, "-m", "infra.local", "serve"], env=environment)
@@ -175,9 +180,14 @@ def _secrets(path: Path) -> Mapping[str, str]:
             "HELIOGRAPH_JWT_SECRET": secrets.token_urlsafe(32),
             "HELIOGRAPH_ENCRYPTION_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
         }
-        path.touch(mode=0o600)
-        path.write_text("".join(f"{name}={value}\n" for name, value in made.items()))
+        _write(path, made)
     return dict(line.split("=", 1) for line in path.read_text().splitlines())
+
+
+def _write(path: Path, settings: Mapping[str, str]) -> None:
+    """Keep settings where only their owner can read them, a line each."""
+    path.touch(mode=0o600)
+    path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
 
 
 def _free_port() -> int:

@@ -63,6 +63,7 @@ def service(status: int, body: bytes) -> Iterator[str]:
         (404, b'{"code": "not_found", "detail": "Entity not found"}', "^Entity not found$"),
         (422, b'{"detail": [{"loc": ["body", "queue"], "msg": "write one", "type": "v"}]}', "^write one$"),
         (500, b"{}", "^the service answers 500; "),
+        (401, b'{"detail": "Invalid token"}', "set HELIOGRAPH_JWT_SECRET as it is set there"),
         (502, b"<html>", "^the service answers 502; "),
         (200, b"<html>", "^no service answers at "),
     ],

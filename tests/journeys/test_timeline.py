@@ -82,9 +82,9 @@ async def test_the_command_prints_it_line_by_line(running: Running, receiver: Re
     accepted, attempted, due, expires = (station["at"] for station in timeline["stations"])
     took_ms = timeline["stations"][1]["attempt"]["responseDurationMs"]
 
-    printed = (await timeline_of(running, "e1")).splitlines()
+    printed = (await timeline_of(running, "e1", "--url", running.url)).splitlines()
 
-    assert printed[0].startswith(f"{timeline['msgId']} e1 (order.paid) at 20")
+    assert printed[0].startswith(f"{timeline['msgId']} e1 (order.paid) as of 20")
     assert printed[1:] == [
         f"trace {timeline['traceId']}",
         "",
@@ -93,7 +93,7 @@ async def test_the_command_prints_it_line_by_line(running: Running, receiver: Re
         f"{due:<27} retry.due          here (planned)",
         f"{expires:<27} payload.expires    (planned)",
         "",
-        f"here {receiver.url} retrying until {due}",
+        f"here {receiver.url} retrying again at {due}",
         f"there {receiver.url} left_out (disabled, channels)",
     ]
 
@@ -104,6 +104,6 @@ async def test_the_command_says_what_is_missing(running: Running) -> None:
     assert await timeline_of(running, "e 1") == "heliograph: Message not found"
 
 
-async def timeline_of(running: Running, message: str) -> str:
+async def timeline_of(running: Running, message: str, *options: str) -> str:
     """What the command prints of a message."""
-    return await running.run("timeline", "acme", message, "--org", running.organization)
+    return await running.run("timeline", "acme", message, "--org", running.organization, *options)
