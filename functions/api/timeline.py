@@ -19,6 +19,7 @@ class TimelineAttemptOut(msgspec.Struct, kw_only=True, rename="camel"):
     Attributes:
         number: Which automatic attempt at the endpoint it was, counted from 1; 0 for one by hand.
         response_status_code: 0 means that no HTTP response came.
+        failure: Why none came; null if one did, or if the answer was erased.
         status: What came of it.
         trigger_type: Whether its time had come, or a person asked for it.
         next_attempt: When it said that the next one is due; null if it said that none follows, or if the
@@ -31,6 +32,7 @@ class TimelineAttemptOut(msgspec.Struct, kw_only=True, rename="camel"):
     status: MessageStatus
     status_text: MessageStatusText
     response_status_code: int
+    failure: str | None
     response_duration_ms: int
     next_attempt: atoms.Instant | None
 
@@ -147,6 +149,7 @@ def _attempt(attempt: Attempt) -> TimelineAttemptOut:
         status=MessageStatus(attempt.status),
         status_text=MessageStatusText[attempt.status.name],
         response_status_code=attempt.response_status_code,
+        failure=None if attempt.response_status_code else attempt.response or None,
         response_duration_ms=round(attempt.duration.total_seconds() * 1000),
         next_attempt=None if next_at is None else to_wire(next_at),
     )

@@ -48,7 +48,8 @@ def _station(station: TimelineStationOut, names: dict[str, str]) -> str:
     attempt = station.attempt
     if not isinstance(attempt, msgspec.UnsetType):
         number = f"attempt {attempt.number}" if attempt.number else "by hand"
-        came = f"{attempt.status_text} {attempt.response_status_code or 'without an answer'}"
+        what = attempt.response_status_code or attempt.failure or "without an answer"
+        came = f"{attempt.status_text} {what}"
         words.append(f"{number}: {came} after {attempt.response_duration_ms} ms")
     if not isinstance(station.why, msgspec.UnsetType):
         words.append(station.why)

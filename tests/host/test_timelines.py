@@ -12,7 +12,7 @@ from shared.domain.timeline import StationKind
 AT = "2026-01-01T00:00:00.000000Z"
 
 
-def test_an_attempt_that_nobody_answered_says_so() -> None:
+def test_an_attempt_that_nobody_answered_says_why() -> None:
     """A status of 0 would be taken for something that the receiver said."""
     attempt = TimelineAttemptOut(
         id="atmpt_1",
@@ -21,6 +21,7 @@ def test_an_attempt_that_nobody_answered_says_so() -> None:
         status=MessageStatus.FAIL,
         status_text=MessageStatusText.FAIL,
         response_status_code=0,
+        failure="connection refused",
         response_duration_ms=2,
         next_attempt=None,
     )
@@ -41,4 +42,4 @@ def test_an_attempt_that_nobody_answered_says_so() -> None:
         )
     )
 
-    assert f"{AT} delivery.attempted ep_1 attempt 1: fail without an answer after 2 ms" in list(printed)
+    assert f"{AT} delivery.attempted ep_1 attempt 1: fail connection refused after 2 ms" in list(printed)

@@ -3,7 +3,7 @@
 import pytest
 import pytest_asyncio
 
-from tests.flows.walk import Walk, answer
+from tests.flows.walk import REFUSED, Walk, answer
 from tests.functions.api.client import Client, portal_token
 
 APP = "/api/v1/app/acme"
@@ -52,6 +52,7 @@ async def test_a_timeline_tells_stations_and_endpoints(api: Client, posted: str)
                     "status": 2,
                     "statusText": "fail",
                     "responseStatusCode": 500,
+                    "failure": None,
                     "responseDurationMs": 12,
                     "nextAttempt": due_at,
                 },
@@ -82,6 +83,16 @@ async def test_a_timeline_tells_stations_and_endpoints(api: Client, posted: str)
         "complete": True,
     }
     assert (await api.get(f"{APP}/msg/{posted}/timeline")).json == timeline
+
+
+async def test_why_nobody_answered_is_told(api: Client, posted: str, walk: Walk) -> None:
+    walk.receiver.goes_down()
+    await walk.passes(walk.service.settings.retry_schedule[0] * 2)
+
+    stations = (await api.get(f"{APP}/msg/{posted}/timeline")).json["stations"]
+
+    attempt = stations[2]["attempt"]
+    assert (attempt["responseStatusCode"], attempt["failure"]) == (0, REFUSED.body)
 
 
 async def test_why_retries_ended_is_told(api: Client, posted: str, walk: Walk) -> None:
