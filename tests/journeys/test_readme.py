@@ -70,7 +70,7 @@ async def test_the_five_minutes_of_the_readme_work_as_printed(service: Running, 
             until=lambda text: '"msgId"' in text,
         )
         told = await shell(timeline, service)
-        (tmp_path / "sdk.py").write_text(f"TOKEN = {service.token!r}\n{sdk}")
+        (tmp_path / "sdk.py").write_text(sdk.replace('"eyJ…"', repr(service.token)))
         secret = await shell(f"{sys.executable} {tmp_path / 'sdk.py'}", service)
         await eventually(lambda: read(printed), until=lambda text: text.count('"amount"') == 2)
 
