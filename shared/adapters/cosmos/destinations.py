@@ -1,7 +1,9 @@
 """Messages and the endpoints that they were attempted at, on Cosmos DB.
 
 The first attempt on a message at an endpoint says how the message stands there, so lists read those alone: a
-query a shard for a page. The messages themselves are a query more for each shard that the page has some of.
+query a shard for a page. A page that shows the messages themselves asks each shard that it has some of once
+more. To keep what it shows beside each first attempt would spare it that, and make every delivery dearer: it
+would write a message's payload twice, for lists that few look at.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
