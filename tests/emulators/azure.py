@@ -29,13 +29,12 @@ from azure.storage.blob.aio import ContainerClient
 
 from shared.adapters.blob.bodies import CONTAINER
 from shared.adapters.cosmos.containers import CONTAINERS, DATABASE, PER_DOCUMENT
-from shared.adapters.servicebus.queues import LOCK, SHAPES
+from shared.adapters.servicebus.queues import LOCK, NAMES
 from tests.emulators.azurite.emulator import IS_INSTALLED, Azurite
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(".heliograph/azure")
 SETTINGS = FOLDER / "settings.env"
-QUEUES_DEPLOYED = [shape.name for shape in SHAPES]
 
 
 class Program:
@@ -107,7 +106,7 @@ class Azure:
         folder.mkdir(parents=True, exist_ok=True)
         self.cosmos = Program("cosmos", folder / "cosmos.db")
         self.service_bus = Program(
-            "servicebus", folder / "servicebus.db", f"--lock={lock.total_seconds()}", *QUEUES_DEPLOYED
+            "servicebus", folder / "servicebus.db", f"--lock={lock.total_seconds()}", *NAMES
         )
         self.blobs = Azurite(folder / "azurite")
         self._stack = ExitStack()

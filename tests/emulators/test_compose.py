@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from shared.adapters.servicebus.emulator import COUNTS_PORT
-from shared.adapters.servicebus.queues import SHAPES
+from shared.adapters.servicebus.queues import LOCK, MAX_DELIVERIES, NAMES
 from tests.emulators.servicebus.elsewhere import QUEUES
 from tests.emulators.servicebus.settings import QueueSettings, read
 
@@ -40,7 +40,8 @@ def test_the_service_bus_emulator_has_the_queues_of_the_app_and_of_the_tests() -
     queues = read(mounted)
 
     assert queues == QUEUES
-    assert {queue for queue in queues if not queue.startswith("test-")} == {shape.name for shape in SHAPES}
-    for shape in SHAPES:
-        hour = timedelta(hours=1)  # nothing stays longer in that emulator
-        assert queues[shape.name] == QueueSettings(shape.lock, shape.max_deliveries, time_to_live=hour)
+    hour = timedelta(hours=1)  # nothing stays longer in that emulator
+    ours = QueueSettings(LOCK, MAX_DELIVERIES, time_to_live=hour)
+    assert {name: one for name, one in queues.items() if not name.startswith("test-")} == dict.fromkeys(
+        NAMES, ours
+    )

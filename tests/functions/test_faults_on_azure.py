@@ -24,7 +24,7 @@ from shared import wiring
 from shared.adapters.blob.bodies import CONTAINER
 from shared.adapters.cosmos.containers import DATABASE, MESSAGES
 from shared.adapters.cosmos.outbox import REPEAT_AFTER
-from shared.adapters.servicebus.queues import SHAPES
+from shared.adapters.servicebus.queues import NAMES
 from shared.adapters.system import SystemClock
 from shared.domain.application import Application
 from shared.domain.attempt import Ending, Status
@@ -138,7 +138,7 @@ async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
     check_azurite()
     # At about the present: the client compares locks with its own clock.
     clock = HurriedClock(SystemClock().now())
-    queues = {shape.name: QueueSettings(lock=LOCK) for shape in SHAPES}
+    queues = {name: QueueSettings(lock=LOCK) for name in NAMES}
     blobs = Azurite()
     await asyncio.to_thread(blobs.starts)
     async with CosmosEmulator(now=clock.now) as cosmos, Server(queues, clock=clock) as bus:

@@ -13,6 +13,7 @@ from infra.local.durable.driver import ACTIVITIES_AT_ONCE, ORCHESTRATORS_AT_ONCE
 from infra.local.durable.management import TASK_HUB
 from shared.adapters.key_vault import ROLE as KEY_ROLE
 from shared.adapters.outbound.turns import SENDS_PER_RECEIVER
+from shared.adapters.servicebus.queues import NAMES, REJECTING, rejected
 from shared.config import DEFAULT_REQUEST_TIMEOUT, Settings
 from shared.config.azure import (
     BLOB_ROLE,
@@ -44,6 +45,10 @@ def test_the_path_of_a_request_reaches_the_app_as_it_was_sent() -> None:
 
 def test_there_is_a_queue_for_every_trigger_and_a_trigger_for_every_queue() -> None:
     assert sorted(one.queue for one in registrations.read(function_app.app, {}).queues) == sorted(QUEUES)
+
+
+def test_the_queues_that_are_deployed_are_those_that_the_program_uses() -> None:
+    assert sorted(NAMES) == sorted([*QUEUES, *map(rejected, REJECTING)])
 
 
 def test_the_host_settles_messages_and_holds_them_longer_than_a_delivery_takes() -> None:

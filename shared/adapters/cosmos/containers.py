@@ -1,4 +1,4 @@
-"""What the containers are, once and for all: the adapters, the tests and the deployment read it here.
+"""What the containers are: the adapters and the tests read it here, a deployment in `containers.json` itself.
 
 Nothing is indexed that is not named, so that a write costs as little as it can: payloads, what receivers
 answered and every other value that is only ever read by its document's id.
@@ -9,30 +9,38 @@ removes it whenever it has room for that. Times are rounded up to the next whole
 since the service counts from the second of the write; whoever reads looks at the exact instant besides.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-DATABASE = "heliograph"
+import msgspec
 
 PER_DOCUMENT = -1
 """The `defaultTtl` of a container whose documents say themselves when they end, if they do."""
 
 
-@dataclass(frozen=True)
-class Shape:
+class Purpose(msgspec.Struct, frozen=True, rename={"purpose": "for"}):
+    """What paths are indexed for."""
+
+    purpose: str
+    paths: tuple[str, ...]
+
+
+class Shape(msgspec.Struct, frozen=True, rename="camel"):
     """One container.
 
     Attributes:
+        holds: Which documents, for people.
         partition_key: The path to the value that says in which partition a document lies.
-        indexed: The paths that queries look at; `?` ends one value, `[]` stands for each element of a list.
-        composites: The paths, in order, of each index that queries are sorted by.
+        indexed: The paths that queries look at; `?` ends one value, `*` stands for all that lies below.
+        sorted: The paths, in order, of each index that queries are sorted by.
     """
 
     name: str
+    holds: str
     partition_key: str
-    indexed: Sequence[str] = ()
-    composites: Sequence[Sequence[str]] = ()
+    indexed: tuple[Purpose, ...]
+    sorted: tuple[Purpose, ...]
 
     @property
     def indexing_policy(self) -> Mapping[str, Any]:
@@ -40,10 +48,10 @@ class Shape:
         return {
             "indexingMode": "consistent",
             "automatic": True,
-            "includedPaths": [{"path": path} for path in self.indexed],
+            "includedPaths": [{"path": path} for group in self.indexed for path in group.paths],
             "excludedPaths": [{"path": "/*"}],
             "compositeIndexes": [
-                [{"path": path, "order": "ascending"} for path in paths] for paths in self.composites
+                [{"path": path, "order": "ascending"} for path in group.paths] for group in self.sorted
             ],
         }
 
@@ -58,50 +66,15 @@ class Shape:
         }
 
 
-MESSAGES = Shape(
-    name="messages",
-    partition_key="/pk",
-    indexed=(
-        # Of messages and their payloads.
-        "/listed/?",
-        "/kind/?",
-        # Of attempts.
-        "/message_id/?",
-        "/endpoint_id/?",
-        "/key/?",
-        "/status/?",
-        "/code/?",
-        # Of the first attempt on a message at an endpoint, which says how the message stands there.
-        "/stands_at/?",
-        "/standing/?",
-        # What every list is filtered by.
-        "/event_type/?",
-        "/channels/*",
-        "/tags/*",
-        # What may not have been queued.
-        "/due/?",
-        "/by/?",
-    ),
-    composites=(("/message_id", "/key"), ("/endpoint_id", "/key"), ("/stands_at", "/message_id")),
-)
-"""Messages, their payloads, the claims on their keys and eventIds, and every attempt on them: all of a
-message is in one partition, `<application id>|<shard>`."""
+class _Deployed(msgspec.Struct, frozen=True):
+    """What is deployed to an account."""
 
-ANSWERS = Shape(name="answers", partition_key="/id")
-"""Answers to other requests with an idempotency key. They are only ever read by it."""
+    database: str
+    containers: tuple[Shape, ...]
 
-CATALOGUE = Shape(
-    name="catalogue",
-    partition_key="/pk",
-    indexed=("/pk/?", "/kind/?", "/marks/*"),
-    composites=(
-        ("/kind", "/id"),
-        ("/marks/org_id", "/marks/failing"),
-        ("/marks/org_id", "/marks/switched_off"),
-        ("/marks/org_id", "/marks/rated"),
-    ),
-)
-"""Settings, applications and event types by organization, endpoints and lines of turns by application, and
-background tasks by organization in partitions of their own, since they grow by themselves."""
 
-CONTAINERS = (MESSAGES, ANSWERS, CATALOGUE)
+_DEPLOYED = msgspec.json.decode(Path(__file__).with_name("containers.json").read_bytes(), type=_Deployed)
+
+DATABASE = _DEPLOYED.database
+CONTAINERS = _DEPLOYED.containers
+MESSAGES, ANSWERS, CATALOGUE = CONTAINERS

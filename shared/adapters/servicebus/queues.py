@@ -1,16 +1,14 @@
-"""What the queues are, once and for all: the adapters, the tests and the deployment read it here."""
+"""What the queues are: the adapters and the tests read it here, a deployment in `queues.json` itself.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+All are plain ones, without sessions or duplicate detection, whose messages do not expire.
+"""
+
 from datetime import timedelta
+from pathlib import Path
 
-from shared.domain.work import EVENTS_QUEUE, QUEUES
+import msgspec
 
-LOCK = timedelta(minutes=1)
-"""How long a message is its consumer's. Longer than a request to a receiver and all that comes with it."""
-
-MAX_DELIVERIES = 10
-"""What has been handed over so often is a dead letter."""
+from shared.domain.work import EVENTS_QUEUE
 
 REJECTING = (EVENTS_QUEUE,)
 """The queues that bodies are rejected from; each has a queue of those beside it, which nobody consumes."""
@@ -21,14 +19,21 @@ def rejected(queue: str) -> str:
     return f"{queue}-rejected"
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """One queue: a plain one, without sessions or duplicate detection, whose messages do not expire."""
+class _Deployed(msgspec.Struct, frozen=True, rename="camel"):
+    """What is deployed to a namespace."""
 
-    name: str
-    lock: timedelta = LOCK
-    max_deliveries: int = MAX_DELIVERIES
+    queues: tuple[str, ...]
+    lock_duration: timedelta
+    max_delivery_count: int
 
 
-SHAPES: Sequence[Shape] = [Shape(name) for name in (*QUEUES, *map(rejected, REJECTING))]
+_DEPLOYED = msgspec.json.decode(Path(__file__).with_name("queues.json").read_bytes(), type=_Deployed)
+
+NAMES = _DEPLOYED.queues
 """Every queue of a namespace."""
+
+LOCK = _DEPLOYED.lock_duration
+"""How long a message is its consumer's. Longer than a request to a receiver and all that comes with it."""
+
+MAX_DELIVERIES = _DEPLOYED.max_delivery_count
+"""What has been handed over so often is a dead letter."""
