@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.background_task import BackgroundTask, restarted
-from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, TASKS_QUEUE, Retry, TaskStep, to_body
+from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, TASKS_QUEUE, Dispatch, Retry, TaskStep, to_body
 from shared.ports.answers import Answers
 from shared.ports.attempts import Attempts
 from shared.ports.background_tasks import BackgroundTasks
@@ -68,12 +68,16 @@ class Sweep:
         return sum(await with_each((self._work, self._tasks), lambda part: part(), at_once=1))
 
     async def _work(self) -> int:
-        before = self.clock.now() - STRANDED_AFTER
-        swept = await self.outbox.requeue(before=before, limit=SWEEP_LIMIT)
-        for work in swept:
+        before, swept = self.clock.now() - STRANDED_AFTER, 0
+
+        def note(work: Dispatch | Retry) -> None:
+            nonlocal swept
+            swept += 1
             queue = RETRY_QUEUE if isinstance(work, Retry) else DISPATCH_QUEUE
             self.journal.note("work.swept", queue=queue, message_id=work.message_id)
-        return len(swept)
+
+        await self.outbox.requeue(before=before, limit=SWEEP_LIMIT, told=note)
+        return swept
 
     async def _tasks(self) -> int:
         now = self.clock.now()

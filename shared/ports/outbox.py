@@ -4,15 +4,18 @@ On one database they are one transaction; on separate services the record is wri
 after it, and nothing is acknowledged before both are done.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from shared.domain.attempt import Attempt
 from shared.domain.message import Message
 from shared.domain.work import Dispatch, Retry
 from shared.ports.answers import StoredAnswer
+
+Told: TypeAlias = Callable[[Dispatch | Retry], None]
+"""Hears of work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +98,21 @@ class Outbox(Protocol):
         """
         ...
 
-    async def requeue(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
-        """Queue again what was recorded and, after a failure or a crash, perhaps not queued; say what.
+    async def requeue(self, *, before: datetime, limit: int, told: Told) -> None:
+        """Queue again what was recorded and, after a failure or a crash, perhaps not queued.
 
         Up to `limit` pieces of work that should have been under way before an instant: messages without
         attempt, with `repeat` set, and failed attempts whose retry is overdue. A message that waits for its
         time is not meant, nor is one whose attempts were removed. What has been queued again is left alone
         until there is reason to think that it was lost once more. An adapter that writes both halves in one
         transaction has none.
+
+        Args:
+            before: The instant, in UTC.
+            limit: Of pieces of work.
+            told: Called with each piece as soon as it is queued, whatever becomes of the others.
+
+        Raises:
+            Unavailable: The store or the queue is out of reach; whatever else could be queued is.
         """
         ...

@@ -1,7 +1,7 @@
 """The hot path on Cosmos DB: what it costs, and what comes of it under faults."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -39,6 +39,7 @@ from tests.contracts.adapters import ATTEMPTS_KEPT, Stores
 from tests.contracts.cosmos import Deployment
 from tests.contracts.faults import BOUND, HEARD, UNHEARD
 from tests.contracts.scans import EVERYTHING
+from tests.contracts.sweeping import requeued
 from tests.emulators.cosmos import CosmosEmulator, Fault
 from tests.makers import (
     a_dispatch,
@@ -61,7 +62,7 @@ LARGE = '{"a": "' + "x" * LARGE_BYTES + '"}'
 PAGE = replace(EVERYTHING, limit=50)
 
 Begin = Callable[..., Stores]
-Queued = Sequence[Dispatch | Retry]
+Queued = list[Dispatch | Retry]
 
 
 async def dispatched(stores: Stores) -> list[str]:
@@ -243,7 +244,7 @@ async def test_a_message_that_was_kept_though_nobody_heard_so_is_queued_later(
         await outbox.accept(message, a_dispatch(message), None)
     await outbox.close()
 
-    (work,) = await process.outbox.requeue(before=NOON + SECOND, limit=9)
+    (work,) = await requeued(process.outbox, before=NOON + SECOND, limit=9)
     assert work.message_id == message.id
 
 
@@ -306,7 +307,7 @@ async def test_a_chain_ends_once_and_nothing_of_it_is_due_any_more(
     assert [(one.next_attempt_at, one.ended) for one in found] == [(None, None), (None, ended)]
     assert await standing(process) == {message.id: Status.FAIL}
     clock.move(2 * HOUR)
-    assert await process.outbox.requeue(before=clock.now(), limit=9) == []
+    assert await requeued(process.outbox, before=clock.now(), limit=9) == []
 
 
 @pytest.mark.parametrize("fault", UNHEARD)
@@ -423,11 +424,11 @@ async def test_a_message_that_could_not_be_queued_is_queued_later(
             await outbox.accept(each, a_dispatch(each), None)
     queue.is_out_of_reach = False
 
-    assert await outbox.requeue(before=NOON, limit=9) == []
-    assert [work.message_id for work in await outbox.requeue(before=NOON + SECOND, limit=9)] == [message.id]
-    assert await outbox.requeue(before=NOON + HOUR, limit=9) == []
+    assert await requeued(outbox, before=NOON, limit=9) == []
+    assert [work.message_id for work in await requeued(outbox, before=NOON + SECOND, limit=9)] == [message.id]
+    assert await requeued(outbox, before=NOON + HOUR, limit=9) == []
     after = NOON + HOUR + SECOND
-    assert [work.message_id for work in await outbox.requeue(before=after, limit=9)] == [later.id]
+    assert [work.message_id for work in await requeued(outbox, before=after, limit=9)] == [later.id]
     assert sorted(await dispatched(others)) == [message.id, later.id]
 
 
@@ -439,7 +440,7 @@ async def test_a_message_that_was_told_its_time_is_not_queued_again_once_it_was_
     await outbox.accept(message, a_dispatch(message), None)
     await outbox.record(an_attempt(message, ENDPOINT), None)
 
-    assert await outbox.requeue(before=NOON + 2 * HOUR, limit=9) == []
+    assert await requeued(outbox, before=NOON + 2 * HOUR, limit=9) == []
 
 
 @pytest.mark.parametrize("said", [{"key": KEY}, {"event_id": "e"}])
@@ -479,19 +480,19 @@ async def test_a_retry_that_could_not_be_queued_is_queued_when_it_is_overdue(
         await outbox.record(attempt, DueRetry(retry, NOON + 5 * SECOND))
     queue.is_out_of_reach = False
 
-    assert await outbox.requeue(before=NOON + 5 * SECOND, limit=9) == []
+    assert await requeued(outbox, before=NOON + 5 * SECOND, limit=9) == []
     clock.move(10 * SECOND)
-    assert await outbox.requeue(before=clock.now(), limit=9) == [retry]
+    assert await requeued(outbox, before=clock.now(), limit=9) == [retry]
     clock.move(OVERDUE_AGAIN)
-    assert await outbox.requeue(before=clock.now(), limit=9) == []
+    assert await requeued(outbox, before=clock.now(), limit=9) == []
     clock.move(SECOND)
-    assert await outbox.requeue(before=clock.now(), limit=9) == [retry]
+    assert await requeued(outbox, before=clock.now(), limit=9) == [retry]
     assert await retried(others) == [attempt.message_id] * 2
 
     second = an_attempt(structs.replace(a_message(ACME), id=attempt.message_id), ENDPOINT, number=2)
     await outbox.record(second, None)
     clock.move(2 * OVERDUE_AGAIN)
-    assert await outbox.requeue(before=clock.now(), limit=9) == []
+    assert await requeued(outbox, before=clock.now(), limit=9) == []
 
 
 async def test_a_retry_that_waits_is_taken_for_lost_no_earlier_than_it_is_due(
@@ -504,13 +505,13 @@ async def test_a_retry_that_waits_is_taken_for_lost_no_earlier_than_it_is_due(
     second = a_failed_attempt(message, ENDPOINT, number=2, timestamp=NOON + SECOND)
     await outbox.record(first, DueRetry(a_retry(first), NOON + SECOND))
     await outbox.postpone(a_retry(first), due_at=NOON + HOUR)
-    assert await outbox.requeue(before=NOON + HOUR, limit=9) == []
-    assert await outbox.requeue(before=NOON + HOUR + SECOND, limit=9) == [a_retry(first)]
+    assert await requeued(outbox, before=NOON + HOUR, limit=9) == []
+    assert await requeued(outbox, before=NOON + HOUR + SECOND, limit=9) == [a_retry(first)]
 
     await outbox.record(second, DueRetry(a_retry(second), NOON + HOUR))
     await outbox.postpone(a_retry(first), due_at=NOON + 9 * HOUR)
     clock.move(2 * HOUR)
-    assert await outbox.requeue(before=clock.now(), limit=9) == [a_retry(second)]
+    assert await requeued(outbox, before=clock.now(), limit=9) == [a_retry(second)]
     await outbox.postpone(a_retry(a_failed_attempt()), due_at=NOON)
 
 
@@ -562,7 +563,7 @@ async def test_looking_after_what_a_process_left_reads_no_attempts_on_what_came_
         await other.outbox.record(an_attempt(later, ENDPOINT), None)
     emulator.counts.clear()
 
-    assert len(await other.outbox.requeue(before=clock.now(), limit=9)) == 1
+    assert len(await requeued(other.outbox, before=clock.now(), limit=9)) == 1
 
     # What is due, what the process accepted, and what of that was attempted: a page each.
     assert emulator.counts.of("query") == 3
@@ -583,11 +584,11 @@ async def test_what_a_process_left_when_it_ended_is_queued_by_another(
         pass
 
     clock.move(SILENT_AFTER)
-    assert await process.outbox.requeue(before=clock.now(), limit=9) == []
+    assert await requeued(process.outbox, before=clock.now(), limit=9) == []
     clock.move(SECOND)
-    (work,) = await process.outbox.requeue(before=clock.now(), limit=9)
+    (work,) = await requeued(process.outbox, before=clock.now(), limit=9)
     assert work == a_dispatch(left, payload=None, repeat=True)
-    assert await process.outbox.requeue(before=clock.now(), limit=9) == []
+    assert await requeued(process.outbox, before=clock.now(), limit=9) == []
 
     queue.gate.set()  # it lives after all
     assert await accepting is None
@@ -602,7 +603,7 @@ async def test_what_a_process_accepts_that_is_alive_is_left_to_it(
         await outbox.accept(message, a_dispatch(message), None)
         clock.move(SAID_EVERY)
 
-    assert await process.outbox.requeue(before=NOON + SILENT_AFTER + SECOND, limit=9) == []
+    assert await requeued(process.outbox, before=NOON + SILENT_AFTER + SECOND, limit=9) == []
 
 
 async def test_no_more_is_queued_again_at_once_than_was_asked_for(
@@ -614,7 +615,7 @@ async def test_no_more_is_queued_again_at_once_than_was_asked_for(
             await outbox.accept(message, a_dispatch(message), None)
     queue.is_out_of_reach = False
 
-    assert [len(await outbox.requeue(before=NOON + SECOND, limit=2)) for _ in range(4)] == [2, 2, 1, 0]
+    assert [len(await requeued(outbox, before=NOON + SECOND, limit=2)) for _ in range(4)] == [2, 2, 1, 0]
 
 
 async def test_what_can_never_be_queued_holds_up_nothing_behind_it(
@@ -626,9 +627,11 @@ async def test_what_can_never_be_queued_holds_up_nothing_behind_it(
             await outbox.accept(message, a_dispatch(message), None)
     queue.is_out_of_reach, queue.takes_all_but = False, messages[0].id
 
+    told: Queued = []
     for _ in range(2):
         with pytest.raises(Unavailable):
-            await outbox.requeue(before=NOON + HOUR, limit=9)
+            await outbox.requeue(before=NOON + HOUR, limit=9, told=told.append)
+    assert sorted(work.message_id for work in told) == [message.id for message in messages[1:]]
     assert sorted(await dispatched(others)) == [message.id for message in messages[1:]]
 
 
@@ -642,10 +645,10 @@ async def test_many_are_queued_again_side_by_side_and_none_anew_once_it_takes_to
     assert {type(answer) for answer in answers} == {Unavailable}
     queue.is_out_of_reach = False
 
-    requeueing = await takes_long(outbox.requeue(before=NOON + SECOND, limit=99), queue, clock, process)
+    requeueing = await takes_long(requeued(outbox, before=NOON + SECOND, limit=99), queue, clock, process)
 
     assert len(await requeueing) == QUEUED_AT_ONCE
-    assert len(await outbox.requeue(before=NOON + SECOND, limit=99)) == 1
+    assert len(await requeued(outbox, before=NOON + SECOND, limit=99)) == 1
 
 
 async def test_what_takes_too_long_to_queue_of_what_a_process_left_is_looked_for_again(
@@ -656,11 +659,11 @@ async def test_what_takes_too_long_to_queue_of_what_a_process_left_is_looked_for
     await asyncio.gather(*(accept(process, message) for message in messages))
     clock.move(2 * SILENT_AFTER)
 
-    requeueing = await takes_long(outbox.requeue(before=clock.now(), limit=9), queue, clock, process)
+    requeueing = await takes_long(requeued(outbox, before=clock.now(), limit=9), queue, clock, process)
 
     with pytest.raises(Unavailable, match="takes too long"):
         await requeueing
-    assert len(await outbox.requeue(before=clock.now(), limit=9)) == QUEUED_AT_ONCE + 1
+    assert len(await requeued(outbox, before=clock.now(), limit=9)) == QUEUED_AT_ONCE + 1
 
 
 async def takes_long(
@@ -782,7 +785,7 @@ async def test_what_is_over_goes_by_itself(
     await process.outbox.record(an_attempt(message, ENDPOINT, number=2, timestamp=NOON + SECOND), None)
     await process.answers.finish(KEY, an_answer(), expires_at=NOON + HOUR)
     clock.move(2 * SILENT_AFTER)
-    assert await process.outbox.requeue(before=clock.now(), limit=9) == []
+    assert await requeued(process.outbox, before=clock.now(), limit=9) == []
 
     clock.move(timedelta(days=91))
 

@@ -14,6 +14,7 @@ from shared.ports.queue import Delivery
 from tests.clock import NOON
 from tests.contracts.adapters import Stores
 from tests.contracts.scans import EVERYTHING
+from tests.contracts.sweeping import requeued
 from tests.makers import (
     a_dispatch,
     a_failed_attempt,
@@ -299,7 +300,7 @@ async def test_nothing_is_unfinished_that_is_still_queued(stores: Stores) -> Non
     attempt = a_failed_attempt()
     await stores.outbox.record(attempt, DueRetry(a_retry(attempt), NOON + 5 * SECOND))
 
-    assert not await stores.outbox.requeue(before=NOON, limit=100)
+    assert not await requeued(stores.outbox, before=NOON, limit=100)
 
 
 async def test_what_waits_for_its_time_is_not_unfinished(stores: Stores) -> None:
@@ -308,7 +309,7 @@ async def test_what_waits_for_its_time_is_not_unfinished(stores: Stores) -> None
     await stores.outbox.accept(message, a_dispatch(message), None)
     stores.clock.move(HOUR / 2)
 
-    assert not await stores.outbox.requeue(before=NOON + HOUR / 2, limit=100)
+    assert not await requeued(stores.outbox, before=NOON + HOUR / 2, limit=100)
 
 
 async def test_a_retry_that_waits_for_its_turn_is_not_unfinished(stores: Stores) -> None:
@@ -319,7 +320,7 @@ async def test_a_retry_that_waits_for_its_turn_is_not_unfinished(stores: Stores)
     await stores.outbox.postpone(retry, due_at=NOON + HOUR)
     stores.clock.move(HOUR)
 
-    assert not await stores.outbox.requeue(before=NOON + HOUR, limit=100)
+    assert not await requeued(stores.outbox, before=NOON + HOUR, limit=100)
 
 
 async def test_an_outbox_that_is_out_of_reach_says_so(stores: Stores) -> None:

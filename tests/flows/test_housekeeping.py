@@ -26,12 +26,12 @@ from shared.flows.housekeeping import (
     Retention,
     Sweep,
 )
-from shared.ports.outbox import Outbox
+from shared.ports.outbox import Outbox, Told
 from shared.ports.queue import Queue
 from shared.ports.removal import Removed
 from tests.clock import NOON, MovedClock
 from tests.flows.walk import Notes, Walk
-from tests.makers import a_failed_attempt, an_answer
+from tests.makers import a_dispatch, a_failed_attempt, a_message, an_answer
 
 KEPT = timedelta(days=90)
 
@@ -50,12 +50,12 @@ class TwoServices:
         self._unfinished = unfinished
         self._at = at
 
-    async def requeue(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
+    async def requeue(self, *, before: datetime, limit: int, told: Told) -> None:
         """What was recorded before an instant, every time: such a store does not know what is queued."""
         found = self._unfinished[:limit] if self._at < before else ()
         for work in found:
             await self._queue.send(RETRY_QUEUE if isinstance(work, Retry) else DISPATCH_QUEUE, to_body(work))
-        return found
+            told(work)
 
 
 async def test_what_was_stored_and_never_queued_is_delivered_once(
@@ -122,10 +122,12 @@ async def test_what_holds_up_one_kind_of_unfinished_work_holds_up_no_other(
     first = await walk.service.begin_task.purge(application)
     second = await walk.service.begin_task.purge(application)
     walk.clock.move(STALLED_AFTER + timedelta(seconds=1))
+    swept = a_dispatch(a_message(application))
     store = walk.service.store
 
     class Broken:
-        async def requeue(self, **_: object) -> NoReturn:
+        async def requeue(self, *, told: Told, **_: object) -> NoReturn:
+            told(swept)
             raise Unavailable("queue", "a test says so")
 
         async def send(self, queue: str, body: bytes) -> None:
@@ -141,6 +143,8 @@ async def test_what_holds_up_one_kind_of_unfinished_work_holds_up_no_other(
 
     (restarted,) = walk.journal.of("task.restarted")
     assert restarted["task_id"] == second.id
+    (noted,) = walk.journal.of("work.swept")
+    assert noted["message_id"] == swept.message_id
 
 
 async def test_payloads_go_when_their_time_is_over_and_messages_stay(

@@ -42,7 +42,7 @@ from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Dispatch, Retry, to_
 from shared.ports.answers import StoredAnswer
 from shared.ports.bodies import Bodies
 from shared.ports.clock import Clock
-from shared.ports.outbox import Claim, DueRetry
+from shared.ports.outbox import Claim, DueRetry, Told
 
 Result = TypeVar("Result")
 
@@ -112,8 +112,8 @@ class CosmosOutbox:
         good = [one for one in found if one["ends_at"] > now]
         return await answer_of(good[0], self._bodies) if good else None
 
-    async def requeue(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
-        return await self._unqueued.requeue(before=before, limit=limit)
+    async def requeue(self, *, before: datetime, limit: int, told: Told) -> None:
+        await self._unqueued.requeue(before=before, limit=limit, told=told)
 
     async def close(self) -> None:
         """Wait for what is under way."""

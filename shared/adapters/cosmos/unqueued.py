@@ -25,6 +25,7 @@ from shared.domain.errors import Unavailable
 from shared.domain.message import Message
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Dispatch, Retry, to_body
 from shared.ports.clock import Clock
+from shared.ports.outbox import Told
 from shared.several import with_each
 
 PROCESS = "process"
@@ -112,12 +113,13 @@ class Unqueued:
         query = Query("VALUE c.key", most=1).ask("c.message_id = @id", id=message["id"])
         return bool(await rows(self._container, message["pk"], query))
 
-    async def requeue(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
+    async def requeue(self, *, before: datetime, limit: int, told: Told) -> None:
         """Queue again what was due before an instant, and have it be due later or no more.
 
         Args:
             before: The instant.
             limit: At most so many, besides those that a process left behind.
+            told: Called with each as soon as it is queued.
 
         Raises:
             Unavailable: The store or the queue is out of reach; whatever else could be queued is.
@@ -131,14 +133,16 @@ class Unqueued:
                     break
         until = self._clock.now() + REQUEUES_FOR
 
-        async def in_time(row: Document) -> Sequence[Dispatch | Retry]:
+        async def in_time(row: Document) -> None:
             if self._clock.now() >= until:
-                return []
-            return await (self._left_behind(row, until) if row["kind"] == PROCESS else self._again(row))
+                return
+            if row["kind"] == PROCESS:
+                await self._left_behind(row, until, told)
+            else:
+                await self._again(row, told)
 
         found.sort(key=lambda row: int(row["due"]))
-        queued = await with_each(found, in_time, at_once=QUEUED_AT_ONCE)
-        return [work for some in queued for work in some]
+        await with_each(found, in_time, at_once=QUEUED_AT_ONCE)
 
     async def _say(self) -> None:
         async with self._saying:
@@ -149,22 +153,19 @@ class Unqueued:
             await self._container.upsert({"id": self.name, "pk": self.name, "kind": PROCESS, **said})
             self._says_again_at = now + SAID_EVERY
 
-    async def _again(self, row: Document) -> Sequence[Dispatch | Retry]:
+    async def _again(self, row: Document, told: Told) -> None:
         """Queue what is due, if it still is to be done."""
-        work: list[Dispatch | Retry] = []
         due: int | None = None
         if row["kind"] != MESSAGE:
-            retry = retry_of(row)
-            await self._send(RETRY_QUEUE, to_body(retry))
-            work, due = [retry], micros(self._clock.now() + OVERDUE_AGAIN)
+            await self._queue(retry_of(row), told)
+            due = micros(self._clock.now() + OVERDUE_AGAIN)
         elif not await self.is_attempted(row):
-            work = [await self._dispatch(row)]
+            await self._queue(dispatch_of(row), told)
         with suppress(Refused):  # it was attempted in between
             when = f"FROM c WHERE c.due = {row['due']:d}"
             await self._container.patch(row["id"], row["pk"], [_due(due)], when)
-        return work
 
-    async def _left_behind(self, process: Document, until: datetime) -> Sequence[Dispatch]:
+    async def _left_behind(self, process: Document, until: datetime, told: Told) -> None:
         """Queue the messages that a process accepted last and that were not attempted.
 
         Raises:
@@ -187,21 +188,19 @@ class Unqueued:
 
         left = await with_each(by_partition, left_in, at_once=QUEUED_AT_ONCE)
 
-        async def in_time(message: Document) -> Dispatch:
+        async def in_time(message: Document) -> None:
             if self._clock.now() >= until:
                 raise Unavailable("queue", "it takes too long to queue what a process has left")
-            return await self._dispatch(message)
+            await self._queue(dispatch_of(message), told)
 
         messages = [message for some in left for message in some]
-        work = await with_each(messages, in_time, at_once=QUEUED_AT_ONCE)
+        await with_each(messages, in_time, at_once=QUEUED_AT_ONCE)
         with suppress(Refused):  # it is there again, and says so
             await self._container.delete(process["id"], process["pk"], process[ETAG])
-        return work
 
-    async def _dispatch(self, message: Document) -> Dispatch:
-        work = dispatch_of(message)
-        await self._send(DISPATCH_QUEUE, to_body(work))
-        return work
+    async def _queue(self, work: Dispatch | Retry, told: Told) -> None:
+        await self._send(RETRY_QUEUE if isinstance(work, Retry) else DISPATCH_QUEUE, to_body(work))
+        told(work)
 
 
 def _due(at: int | None) -> dict[str, Any]:

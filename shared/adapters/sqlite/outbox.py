@@ -31,7 +31,7 @@ from shared.domain.message import Message
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Dispatch, Retry, to_body
 from shared.ports.answers import StoredAnswer
 from shared.ports.clock import Clock
-from shared.ports.outbox import Claim, DueRetry
+from shared.ports.outbox import Claim, DueRetry, Told
 
 FIRST = 1
 """The number of an attempt that has no other before it. It is written together with everybody else's, without
@@ -128,9 +128,8 @@ class SqliteOutbox:
     async def postpone(self, retry: Retry, *, due_at: datetime) -> None:
         """Nothing is ever taken for lost."""
 
-    async def requeue(self, *, before: datetime, limit: int) -> Sequence[Dispatch | Retry]:
-        del before, limit
-        return ()  # both halves are one transaction
+    async def requeue(self, *, before: datetime, limit: int, told: Told) -> None:
+        """Both halves are one transaction."""
 
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[Table, Row]]) -> None:
