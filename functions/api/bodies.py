@@ -15,6 +15,8 @@ _pairs = msgspec.json.Decoder(dict[str, msgspec.Raw])
 ROOT = ("body", "", "")
 """Where an error is that no single field is to blame for."""
 
+MISSING = "the body is missing: send a JSON object, whose fields are listed at /docs"
+
 
 class BodyReader(Generic[Body]):
     """Reads bodies of one shape. The Content-Type is not looked at, and unknown fields are ignored."""
@@ -43,6 +45,8 @@ class BodyReader(Generic[Body]):
         try:
             return self._decoder.decode(body)
         except msgspec.MsgspecError as wrong:
+            if not body.strip():
+                raise Invalid(ROOT, MISSING, JSON_DECODE) from wrong
             raise Invalid(*_place_and_rule(str(wrong)), JSON_DECODE) from wrong
         except UnicodeDecodeError as wrong:
             raise Invalid(ROOT, "the body is not UTF-8", JSON_DECODE) from wrong

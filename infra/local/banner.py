@@ -69,7 +69,7 @@ class Banner:
     def _curl(self, path: str, body: str) -> str:
         token = self.token or "$TOKEN"
         return (
-            f"curl -sS {self.url}/api/v1/app/demo/{path} "
+            f"curl -sSw '\\n' {self.url}/api/v1/app/demo/{path} "
             f"-H \"Authorization: Bearer {self._dim(token)}\" -d '{body}'"
         )
 

@@ -26,13 +26,13 @@ def test_it_says_where_it_is_and_how_to_post() -> None:
         "  token     eyJ\n"
         "\n"
         'Post a message. The first one makes the application "demo":\n'
-        'curl -sS http://127.0.0.1:8071/api/v1/app/demo/msg -H "Authorization: Bearer eyJ" '
-        '-d \'{"eventType":"order.created","payload":{"id":1},'
+        "curl -sSw '\\n' http://127.0.0.1:8071/api/v1/app/demo/msg "
+        '-H "Authorization: Bearer eyJ" -d \'{"eventType":"order.created","payload":{"id":1},'
         '"application":{"name":"Demo","uid":"demo"}}\'\n'
         "\n"
         "Have messages delivered to a receiver of yours on port 9000, then post again:\n"
-        'curl -sS http://127.0.0.1:8071/api/v1/app/demo/endpoint -H "Authorization: Bearer eyJ" '
-        '-d \'{"url":"http://127.0.0.1:9000/"}\'\n'
+        "curl -sSw '\\n' http://127.0.0.1:8071/api/v1/app/demo/endpoint "
+        '-H "Authorization: Bearer eyJ" -d \'{"url":"http://127.0.0.1:9000/"}\'\n'
     )
 
 

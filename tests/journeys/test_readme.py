@@ -74,7 +74,8 @@ async def test_the_five_minutes_of_the_readme_work_as_printed(service: Running, 
         secret = await shell(f"{sys.executable} {tmp_path / 'sdk.py'}", service)
         await eventually(lambda: read(printed), until=lambda text: text.count('"amount"') == 2)
 
-    assert '"eventId":"invoice-17"' in shown
+    application, _, message, _ = map(json.loads, shown.splitlines())
+    assert (application["uid"], message["eventId"]) == ("acme", "invoice-17")
     assert json.loads(attempts)["data"][0]["status"] in {0, 2}
     assert told.count("invoice-17") == 1
     assert "delivered" in told

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from functions.api.bodies import MISSING
 from functions.api.request_headers import FORBIDDEN, FORBIDDEN_PREFIXES
 from functions.api.requests import BODY_LIMIT_BYTES
 from tests.functions.api.client import Client
@@ -336,6 +337,14 @@ async def test_a_header_of_an_endpoint_is_one_that_may_be_sent(
     assert replaced.status == 422
     expected = {"loc": ["body", "headers", name], "msg": why, "type": VALUE}
     assert replaced.json["detail"] == [expected]
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n"])
+@pytest.mark.parametrize("at", BASES)
+async def test_who_sends_no_body_is_told_to_send_one(api: Client, at: str, body: bytes) -> None:
+    refused = await api.call(*at.split(), body)
+    assert refused.status == 422
+    assert refused.json["detail"] == [{"loc": ROOT, "msg": MISSING, "type": DECODE}]
 
 
 URLS = [
