@@ -84,7 +84,7 @@ def token(org: str = DEFAULT_ORGANIZATION, *, app: str | None = None) -> int:
         The id of an application, which begins with app_.
     """
     try:
-        say(_mint(_settings(), org, app))
+        say(_mint(keys.of_a_service(os.environ), org, app))
     except (WrongSettings, WrongKeys, OSError, ValueError) as error:
         return _refuse(error)
     return 0
@@ -108,7 +108,7 @@ def timeline(app: str, msg: str, *, org: str = DEFAULT_ORGANIZATION, url: str | 
     from infra.local.asking import NoAnswer, where  # noqa: PLC0415
 
     try:
-        settings = _settings()
+        settings = keys.of_a_service(os.environ)
         found = timelines.ask_for(url or where(settings), _mint(settings, org), app, msg)
     except (WrongSettings, WrongKeys, OSError, ValueError, NoAnswer) as error:
         return _refuse(error)
@@ -153,7 +153,7 @@ def _tell_of_dead_letters(
     from shared.domain.operational import MANAGEMENT_ORG  # noqa: PLC0415
 
     try:
-        settings = _settings()
+        settings = keys.of_a_service(os.environ)
         for line in told(url or where(settings), _mint(settings, MANAGEMENT_ORG), queue):
             say(line)
     except (WrongSettings, WrongKeys, OSError, ValueError, NoAnswer) as error:

@@ -6,8 +6,9 @@ They are kept in a file beside the database, `heliograph.db.keys`:
     HELIOGRAPH_ENCRYPTION_KEY=…     encrypts endpoint secrets in the database
     ENCRYPTION_KEY_SHA256=…         the key that the database is really used with
 
-The file is written once. What is set in the environment wins over it. The last line catches the mistake that
-would hurt most: a database whose endpoint secrets nobody can read any more, noticed one delivery at a time.
+The file is written once, by the service: commands that speak with one make nothing where there is none. What
+is set in the environment wins over it. The last line catches the mistake that would hurt most: a database
+whose endpoint secrets nobody can read any more, noticed one delivery at a time.
 
 On Azure's profile none are made: what lies there is shared by several processes, and so must be the secrets.
 """
@@ -75,14 +76,13 @@ def read(env: Mapping[str, str]) -> Ready:
         WrongKeys: The database was encrypted with another key, or with one that is gone.
         OSError: The file cannot be read, or cannot be made.
     """
-    if any(env.get(name, "").strip() for name in CHOOSING):
+    if _is_on_azure(env):
         return Ready(Settings.read(env), None)
-    database = Path(env.get(DATABASE, "").strip() or DEFAULT_DATABASE)
-    path = database.with_name(f"{database.name}.keys")
+    database, path = _places(env)
     kept = _read(path) if path.exists() else None
     known = kept or _fresh()
-    is_set = {name: bool(env.get(name, "").strip()) for name in (JWT_SECRET, ENCRYPTION_KEY)}
-    settings = Settings.read({**env, **{name: known[name] for name in is_set if not is_set[name]}})
+    settings = _settings(env, known)
+    is_key_set = _is_set(env, ENCRYPTION_KEY)
     used = hashlib.sha256(settings.encryption_key).hexdigest()
     if kept is None:
         if database.is_dir():
@@ -90,7 +90,7 @@ def read(env: Mapping[str, str]) -> Ready:
             raise WrongKeys(f"{database} is a folder; set {DATABASE} to a file in it, such as {inside}")
         if database.exists() and not _is_database(database):
             raise WrongKeys(f"{database} is no database; set {DATABASE} to another file")
-        if database.exists() and not is_set[ENCRYPTION_KEY]:
+        if database.exists() and not is_key_set:
             raise WrongKeys(
                 f"there is a database {database}, but not the file {path} with the key to its secrets; "
                 f"put the file back, or set {ENCRYPTION_KEY}"
@@ -100,11 +100,51 @@ def read(env: Mapping[str, str]) -> Ready:
     if kept[CHECK] != used:
         raise WrongKeys(
             f"the database {database} is encrypted with another key than that of "
-            f"{ENCRYPTION_KEY if is_set[ENCRYPTION_KEY] else path}; "
+            f"{ENCRYPTION_KEY if is_key_set else path}; "
             f"set {ENCRYPTION_KEY} to the one that the database was made with"
-            + (", or leave it unset if it was not set then" if is_set[ENCRYPTION_KEY] else "")
+            + (", or leave it unset if it was not set then" if is_key_set else "")
         )
     return Ready(settings, None)
+
+
+def of_a_service(env: Mapping[str, str]) -> Settings:
+    """Read the settings for speaking with a service, which takes what signs its tokens; nothing is made.
+
+    Raises:
+        WrongSettings: At least one is wrong.
+        WrongKeys: No service was started here yet; or as `read`.
+        OSError: The file cannot be read.
+    """
+    _, path = _places(env)
+    if _is_on_azure(env) or path.exists():
+        return read(env).settings
+    settings = _settings(env, _fresh())
+    if not _is_set(env, JWT_SECRET):
+        raise WrongKeys(
+            f"no service was started here, for there is no {path}; run this in the folder where one was, "
+            f"set {DATABASE} to the file that it uses, or {JWT_SECRET} to what signs its tokens"
+        )
+    return settings
+
+
+def _is_on_azure(env: Mapping[str, str]) -> bool:
+    return any(_is_set(env, name) for name in CHOOSING)
+
+
+def _is_set(env: Mapping[str, str], name: str) -> bool:
+    return bool(env.get(name, "").strip())
+
+
+def _places(env: Mapping[str, str]) -> tuple[Path, Path]:
+    """The database, and the file of secrets beside it."""
+    database = Path(env.get(DATABASE, "").strip() or DEFAULT_DATABASE)
+    return database, database.with_name(f"{database.name}.keys")
+
+
+def _settings(env: Mapping[str, str], known: Mapping[str, str]) -> Settings:
+    """The settings, with secrets that are known in place of those that are not set."""
+    missing = {name: known[name] for name in (JWT_SECRET, ENCRYPTION_KEY) if not _is_set(env, name)}
+    return Settings.read({**env, **missing})
 
 
 def _is_database(path: Path) -> bool:

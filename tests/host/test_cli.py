@@ -161,12 +161,28 @@ async def test_a_public_key_makes_no_tokens(database: str) -> None:
 
 
 async def test_a_timeline_is_told_by_a_running_service_alone(database: str) -> None:
-    finished = await heliograph("timeline", "acme", "e1", DATABASE=database, PORT=str(free_port()))
+    there = {"DATABASE": database, "JWT_SECRET": "x", "PORT": str(free_port())}
+    finished = await heliograph("timeline", "acme", "e1", **there)
 
     assert (finished.status, finished.out) == (2, "")
     last = finished.err.splitlines()[-1]
     assert last.startswith("heliograph: no service answers at http://127.0.0.1:")
     assert last.endswith("; start one, or set HELIOGRAPH_HOST and HELIOGRAPH_PORT to where it is")
+
+
+async def test_what_speaks_with_a_service_makes_nothing_where_there_is_none(tmp_path: Path) -> None:
+    """Else who is in the wrong folder would look at a service that has nothing, and have a token for none."""
+    commands = ["token"], ["timeline", "acme", "e1"], ["dlq", "list"], ["dlq", "redrive"]
+    database = tmp_path / "elsewhere" / "heliograph.db"
+
+    for finished in await asyncio.gather(*(heliograph(*each, DATABASE=str(database)) for each in commands)):
+        assert (finished.status, finished.out) == (2, "")
+        assert finished.err == (
+            f"heliograph: no service was started here, for there is no {database}.keys; run this in the "
+            "folder where one was, set HELIOGRAPH_DATABASE to the file that it uses, "
+            "or HELIOGRAPH_JWT_SECRET to what signs its tokens\n"
+        )
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240
 
 
 @pytest.mark.parametrize("command", ["serve", "token"])

@@ -117,6 +117,16 @@ def test_a_wrong_setting_leaves_nothing_behind(env: dict[str, str]) -> None:
     assert not _file(env).parent.exists()
 
 
+def test_who_speaks_with_a_service_has_its_secrets_and_makes_none(env: dict[str, str]) -> None:
+    with pytest.raises(WrongKeys, match=r"set HELIOGRAPH_DATABASE to the file .* or HELIOGRAPH_JWT_SECRET"):
+        keys.of_a_service(env)
+    assert keys.of_a_service(env | {"HELIOGRAPH_JWT_SECRET": "x"}).jwt_secret == "x"
+    assert not _file(env).parent.exists()
+
+    settings = keys.read(env).settings
+    assert keys.of_a_service(env) == settings
+
+
 def test_on_azure_no_secrets_are_made(env: dict[str, str]) -> None:
     """Each of several processes would make its own."""
     azure = {

@@ -342,7 +342,8 @@ async def test_a_header_of_an_endpoint_is_one_that_may_be_sent(
 @pytest.mark.parametrize("body", [b"", b" \r\n"])
 @pytest.mark.parametrize("at", BASES)
 async def test_who_sends_no_body_is_told_to_send_one(api: Client, at: str, body: bytes) -> None:
-    refused = await api.call(*at.split(), body)
+    method, path = at.split()
+    refused = await api.call(method, path, body)
     assert refused.status == 422
     assert refused.json["detail"] == [{"loc": ROOT, "msg": MISSING, "type": DECODE}]
 
