@@ -191,11 +191,11 @@ async def test_a_list_by_endpoints_goes_on_until_it_is_full(
     assert emulator.counts.operations() == 2 * 2
 
 
-async def test_nothing_is_missing_where_pages_are_short_or_empty(
+async def test_nothing_is_missing_where_pages_are_short_or_empty_and_tokens_long(
     emulator: CosmosEmulator, process: Stores
 ) -> None:
     """The service ends a page when it likes; only the end of all pages is the end."""
-    emulator.gateway.page_rows, emulator.gateway.empty_pages = 1, True
+    emulator.gateway.page_rows, emulator.gateway.empty_pages, emulator.gateway.long_tokens = 1, True, True
     every = [an_application() for _ in range(3)]
     for application in every:
         await process.applications.add(application)

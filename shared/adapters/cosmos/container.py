@@ -43,6 +43,11 @@ PARTITION_FULL = 1014
 """Why, beneath a 403, nothing was done though we may do it."""
 
 RETRY_AFTER = "x-ms-retry-after-ms"
+
+CONTINUATION_KB = 4
+"""How long the token is at most that says where the next page begins. The service would make it as long as it
+likes, and `aiohttp` takes no header of more than 8 KB."""
+
 ETAG = "_etag"
 
 
@@ -157,7 +162,13 @@ class Container:
         where: dict[str, Any] = {} if pk is None else {"partition_key": pk}
 
         async def begin(proxy: "ContainerProxy") -> AsyncIterator[AsyncIterator[Any]]:
-            rows = proxy.query_items(sql, parameters=parameters, max_item_count=page, **where)
+            rows = proxy.query_items(
+                sql,
+                parameters=parameters,
+                max_item_count=page,
+                continuation_token_limit=CONTINUATION_KB,
+                **where,
+            )
             return rows.by_page()
 
         pages = await self._run(begin)

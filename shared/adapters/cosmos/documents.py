@@ -104,7 +104,7 @@ def message_document(message: Message, *, only_at: str | None, place: str | None
         "trace": message.trace,
         "only_at": only_at,
         "place": place,
-        "by": by,
+        "accepted_by": by,
     }
     if message.deliver_at is not None:
         document["deliver_at"] = document["due"] = micros(message.deliver_at)

@@ -172,7 +172,8 @@ class Unqueued:
             Unavailable: They are not all queued by `until`, so that the next run has to look again.
         """
         first = ids.start_id(ids.MESSAGE, instant(process["since"]))
-        query = Query(_WORK).ask("c.by = @by AND c.listed >= @first", by=process["id"], first=first)
+        query = Query(_WORK).ask("c.accepted_by = @process", process=process["id"])
+        query.ask("c.listed >= @first", first=first)
         by_partition: dict[str, list[Document]] = defaultdict(list)
         async for row in self._container.query(query.sql, query.given):
             by_partition[row["pk"]].append(row)

@@ -84,6 +84,9 @@ REFUSED_HEADERS = {b"if-modified-since", b"if-unmodified-since", b"a-im"}
 WEAKER = {b"Session", b"ConsistentPrefix", b"Eventual"}
 """The consistency that a request may ask of an account whose own is Session."""
 
+LONG_TOKEN_BYTES = 12_000
+"""What the service makes of a continuation whose length nobody has limited has been seen to be longer."""
+
 READS = {"account", "databases", "database.read", "containers", "container.read", "ranges"} | {
     *("read", "feed", "query", "query_plan"),
 }
@@ -191,6 +194,7 @@ class Gateway:
         endpoint: Where clients find the account; known as soon as it listens.
         page_rows: How many rows a page has at most, whatever is asked for.
         empty_pages: Whether a result begins with a page without rows, as the service's own may.
+        long_tokens: Whether a continuation is as long as the client lets it be, as the service's own may be.
     """
 
     account: Account
@@ -200,6 +204,7 @@ class Gateway:
     endpoint: str = ""
     page_rows: int = queries.MOST_ROWS
     empty_pages: bool = False
+    long_tokens: bool = False
 
     def __post_init__(self) -> None:
         self._operations: Mapping[str, Callable[[Call], Answer]] = {
@@ -409,10 +414,17 @@ class Gateway:
         headers = _headers(call, container, where, query_charge(page.looked_at))
         headers += f"x-ms-item-count: {len(page.rows)}\r\n"
         if page.continuation is not None:
-            headers += f"x-ms-continuation: {page.continuation}\r\n"
+            headers += f"x-ms-continuation: {self._token(call, page.continuation)}\r\n"
         rows = b",".join(page.rows)
         body = b'{"_rid":"%b","Documents":[%b],"_count":%d}' % (container.rid.encode(), rows, len(page.rows))
         return Answer(200, headers, body)
+
+    def _token(self, call: Call, continuation: str) -> str:
+        """A continuation as the service gives it: as long as the client lets it be, if a test wants that."""
+        if not self.long_tokens:
+            return continuation
+        most_kb = call.header(b"x-ms-documentdb-responsecontinuationtokenlimitinkb")
+        return continuation.ljust(_whole_number(most_kb) * 1024 if most_kb else LONG_TOKEN_BYTES, "~")
 
     def _query_plan(self, call: Call) -> Answer:
         container = self._container(call)
@@ -430,6 +442,8 @@ class Gateway:
             key = key_of_header(call.request.headers[b"x-ms-documentdb-partitionkey"])
             if key.levels != len(container.key_paths):
                 raise bad("The partition key has fewer values than the container has paths for it")
+            if call.operation == "query":
+                container.policy.check_key(container.key_paths)
             partition = container.partitions.get(key.text)
             return queries.Scope(container, [partition] if partition else [], now), container.range_of(key)
         range_id = call.header(b"x-ms-documentdb-partitionkeyrangeid")

@@ -318,7 +318,7 @@ def _mark(continuation: str | None, question: Asked) -> Mark:
     if not continuation:
         return Mark()
     try:
-        checksum, keys, place, behind = json.loads(urlsafe_b64decode(continuation))
+        checksum, keys, place, behind = json.loads(urlsafe_b64decode(continuation.rstrip("~")))
     except ValueError as error:
         raise bad(f"The continuation token is not one of ours: {continuation[:100]!r}") from error
     if checksum != question.checksum:

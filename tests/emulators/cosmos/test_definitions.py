@@ -79,7 +79,7 @@ async def test_the_indexes_of_a_container_can_be_changed(
 
 
 NARROW: dict[str, Any] = {
-    "includedPaths": [{"path": "/state/?"}, {"path": "/inner/*"}, {"path": "/tags/[]/?"}],
+    "includedPaths": [{"path": "/pk/?"}, {"path": "/state/?"}, {"path": "/inner/*"}, {"path": "/tags/[]/?"}],
     "excludedPaths": [{"path": "/*"}, {"path": "/inner/large/*"}],
 }
 SERVED = {
@@ -111,6 +111,19 @@ async def test_the_path_that_says_most_about_a_property_decides_whether_it_is_in
             return False
 
     assert {condition: await is_served(condition) for condition in SERVED} == SERVED
+
+
+async def test_a_query_of_one_partition_is_served_by_the_index_of_its_key(
+    cosmos: CosmosEmulator, database: DatabaseProxy
+) -> None:
+    """The service does not index it by itself."""
+    policy = {"includedPaths": [{"path": "/state/?"}], "excludedPaths": [{"path": "/*"}]}
+    container = await database.create_container("narrow", KEY, indexing_policy=policy)
+    query = "SELECT * FROM c WHERE c.state = 1"
+
+    with pytest.raises(CosmosHttpResponseError, match="/pk"):
+        await anext(container.query_items(query, partition_key="x"))
+    assert [one async for one in container.query_items(query)] == []
 
 
 @pytest.mark.parametrize(

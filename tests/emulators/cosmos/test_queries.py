@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from azure.core.exceptions import AzureError
 from azure.cosmos import PartitionKey
 from azure.cosmos.aio import ContainerProxy, DatabaseProxy
 from azure.cosmos.exceptions import CosmosHttpResponseError
@@ -115,6 +116,7 @@ CONDITIONS = {
     "c.inner.deep = 1": "a",
     'c["inner"]["deep"] = 1': "a",
     "c['odd name'] = 1": "d",
+    "IS_DEFINED(c['by'])": "",
     "c.inner.deep.deeper = 1": "",
     "c.tags = ['x']": "c",
     "c.missing = 1": "",
@@ -211,6 +213,9 @@ REFUSED = {
     "SELECT * FROM c WHERE c.id = @missing": 400,
     "SELECT * FROM c WHERE STARTSWITH(c.id)": 400,
     "SELECT * FROM c WHERE c.id = §": 400,
+    "SELECT * FROM c WHERE c.by = 1": 400,
+    "SELECT c.Order FROM c": 400,
+    "SELECT c.id AS value FROM c": 400,
     "SELECT TOP 1 * FROM c OFFSET 1 LIMIT 1": 400,
     "SELECT * FROM c OFFSET 1": 400,
     "SELECT *": 400,
@@ -292,6 +297,18 @@ async def test_pages_can_be_made_small_and_empty(cosmos: CosmosEmulator, few: Co
     assert await ids(few, query, partition_key=PK) == ["b", "c", "d"]
     assert cosmos.counts.of("query") == 3
     assert len(await ids(few, "SELECT * FROM c")) == 6
+
+
+async def test_continuations_can_be_made_longer_than_the_client_takes(
+    cosmos: CosmosEmulator, few: ContainerProxy
+) -> None:
+    cosmos.gateway.long_tokens = True
+    cosmos.gateway.page_rows = 2
+
+    with pytest.raises(AzureError, match="8190 bytes"):
+        await ids(few, "SELECT * FROM c", partition_key=PK)
+    limited = {"partition_key": PK, "continuation_token_limit": 1}
+    assert await ids(few, "SELECT * FROM c", **limited) == ["a", "b", "c", "d", "e"]
 
 
 async def test_the_documents_of_all_partitions_come_in_no_order_to_rely_upon(

@@ -103,6 +103,15 @@ class IndexingPolicy:
                 "The order by query does not have a corresponding composite index that it can be served from."
             )
 
+    def check_key(self, key_paths: Sequence[Steps]) -> None:
+        """Let a query of one partition pass: the service looks for it by the partition key, too.
+
+        Raises:
+            Refused: That is not indexed, so that the documents of all others would be looked at.
+        """
+        for steps in key_paths:
+            self._check_indexed("A query of one partition", steps)
+
     def _check_indexed(self, where: str, steps: Steps) -> None:
         if not self.indexes(steps):
             raise bad(f"{where} looks at /{'/'.join(steps)}, which the container's indexing policy excludes")

@@ -176,7 +176,11 @@ class _Parser:
     def _column(self) -> tuple[str, Node]:
         column = self._expression()
         if self._takes("AS"):
-            return self._next()[1], column
+            kind, name = self._next()
+            if kind != "name" or name.upper() in RESERVED:
+                self._at -= 1
+                raise self._wrong("a name that is no word of the language expected")
+            return name, column
         if not isinstance(column, Path) or (column.steps and not isinstance(column.steps[-1], str)):
             raise unknown("a column without a name: write AS and a name behind it")
         return str(column.steps[-1]) if column.steps else self._root, column
@@ -286,6 +290,9 @@ class _Parser:
                 kind, step = self._next()
                 if kind != "name":
                     raise self._wrong("the name of a property expected")
+                if step.upper() in RESERVED:
+                    self._at -= 1
+                    raise self._wrong(f'a word of the language; write ["{step}"] without the dot')
                 yield step
             elif self._takes_sign("["):
                 kind, step = self._next()
