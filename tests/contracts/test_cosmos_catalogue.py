@@ -2,20 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from shared.adapters.cosmos.applications import CosmosApplications
+from shared.adapters.cosmos.container import ID_MAX_BYTES
 from shared.adapters.cosmos.containers import CATALOGUE
 from shared.adapters.cosmos.endpoints import read_every
 from shared.adapters.cosmos.records import RECORD_MAX_BYTES, TRIES, Record, Records
 from shared.adapters.cosmos.throttles import CosmosThrottles
 from shared.domain.application import Application
+from shared.domain.background_task import SubscriptionCensus, Usage, Worked, advanced
 from shared.domain.endpoint import Endpoint
-from shared.domain.errors import Invalid, Unavailable
+from shared.domain.errors import Invalid, Unavailable, Unknown
 from shared.domain.paging import Scan
 from shared.domain.throttle import Limit
 from shared.ports.applications import ApplicationFilter
@@ -26,7 +29,7 @@ from tests.contracts.adapters import Stores
 from tests.contracts.cosmos import Deployment
 from tests.contracts.scans import EVERYTHING
 from tests.emulators.cosmos import CosmosEmulator
-from tests.makers import ORG, an_application, an_endpoint, an_event_type
+from tests.makers import ORG, a_task, an_application, an_endpoint, an_event_type
 
 SECOND = timedelta(seconds=1)
 LATER = NOON + timedelta(hours=1)
@@ -226,6 +229,36 @@ async def test_a_uid_that_looks_like_an_id_is_found(process: Stores) -> None:
     await process.applications.add(application)
 
     assert await process.applications.get(ORG, "app_of_mine") == application
+
+
+NO_IDS = ["", ".", "..", "a/b", "a?b", "a#b", "a\\b", "a ", "\N{SNOWMAN}", "a" * (ID_MAX_BYTES + 1)]
+
+
+@pytest.mark.parametrize("key", NO_IDS)
+async def test_what_can_be_the_id_of_nothing_is_unknown_and_nobody_is_asked_for_it(
+    process: Stores, key: str
+) -> None:
+    """In the path of a request it would mean something else: `..` is the container itself."""
+    ports: Sequence[Callable[[str], Awaitable[object]]] = [
+        partial(process.applications.get, ORG),
+        partial(process.endpoints.get, "app_1"),
+        partial(process.event_types.get, ORG),
+        partial(process.background_tasks.get, ORG),
+        partial(process.messages.get, "app_1"),
+    ]
+    for get in ports:
+        for prefix in ("", "app_", "ep_", "msg_"):
+            with pytest.raises(Unknown):
+                await get(prefix + key)
+
+
+async def test_what_a_task_has_found_is_no_task(process: Stores) -> None:
+    task = a_task(arguments=SubscriptionCensus())
+    await process.background_tasks.begin(task)
+    await process.background_tasks.advance(task, advanced(task, Worked(), NOON), [Usage("app_1", None, 1)])
+
+    with pytest.raises(Unknown):
+        await process.background_tasks.get(ORG, f"{task.id}.00000000")
 
 
 @pytest.mark.parametrize("letter", ["a", "\N{SNOWMAN}"])

@@ -44,7 +44,7 @@ class CosmosBackgroundTasks:
 
     async def get(self, org_id: str, task_id: str) -> BackgroundTask:
         found = await self._records.read(_pk(org_id), task_id)
-        if found is None:
+        if found is None or found.kind != KIND:
             raise Unknown("background task", task_id)
         return _task(found)
 

@@ -10,6 +10,7 @@ writes nothing that would not be the same when it is written twice.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +51,13 @@ likes, and `aiohttp` takes no header of more than 8 KB."""
 
 ETAG = "_etag"
 
+ID_MAX_BYTES = 1023
+"""How long the id of a document may be, as the service takes it."""
+
+_is_id = re.compile(rf"(?!\.{{1,2}}\Z)(?!.*[#%/?\\])[!-~]{{1,{ID_MAX_BYTES}}}").fullmatch
+"""Whether a document of ours may have this id. With others the service may mean something else: an id is a
+step of the request's path, where `..` is the container itself."""
+
 
 @dataclass(eq=False)
 class Refused(Exception):
@@ -83,6 +91,8 @@ class Container:
 
     async def read(self, document_id: str, pk: str) -> Document | None:
         """Read a document; None if there is none."""
+        if not _is_id(document_id):
+            return None
         try:
             found: Document = await self._run(lambda proxy: proxy.read_item(document_id, pk))
         except Refused:

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import msgspec
 
 from tests.emulators.cosmos import batches, queries
-from tests.emulators.cosmos.account import Account, Container
+from tests.emulators.cosmos.account import Account, Container, checked_id
 from tests.emulators.cosmos.authorization import Asked, Authorization
 from tests.emulators.cosmos.charges import charge, query_charge
 from tests.emulators.cosmos.counts import Counts
@@ -177,6 +177,8 @@ def call_of(request: Request) -> Call:
     operation = OPERATIONS.get((kind, len(steps)), {}).get(request.method)
     if operation is None or (len(steps) > 2 and (steps[0], steps[2]) != ("dbs", "colls")):
         raise unknown(f"{request.method} /{path}")
+    if kind == "docs" and not len(steps) % 2:
+        checked_id({"id": steps[-1]})
     if operation == "create":
         operation = next(
             (one for header, one in POSTS if request.headers.get(header, b"").lower() == TRUE), operation

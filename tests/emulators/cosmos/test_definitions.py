@@ -117,7 +117,7 @@ async def test_a_query_of_one_partition_is_served_by_the_index_of_its_key(
     cosmos: CosmosEmulator, database: DatabaseProxy
 ) -> None:
     """The service does not index it by itself."""
-    policy = {"includedPaths": [{"path": "/state/?"}], "excludedPaths": [{"path": "/*"}]}
+    policy: Any = {"includedPaths": [{"path": "/state/?"}], "excludedPaths": [{"path": "/*"}]}
     container = await database.create_container("narrow", KEY, indexing_policy=policy)
     query = "SELECT * FROM c WHERE c.state = 1"
 
