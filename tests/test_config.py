@@ -339,6 +339,17 @@ def test_a_secret_that_does_not_fit_its_algorithm_is_refused(algorithm: str, sec
     )
 
 
+def test_a_reference_to_a_secret_is_not_taken_for_the_secret() -> None:
+    """Whoever knows the name of the vault could sign tokens."""
+    reference = "@Microsoft.KeyVault(SecretUri=https://acme.vault.azure.net/secrets/jwt-secret)"
+
+    assert _complaint(JWT_SECRET=reference) == (
+        "HELIOGRAPH_JWT_SECRET is a reference to Key Vault that Azure has not resolved; write it for a"
+        " secret that is there, and"
+        " give the app's managed identity the role Key Vault Secrets User on the vault"
+    )
+
+
 def test_secrets_are_not_in_the_settings_text() -> None:
     """Settings end in logs and bug reports."""
     shown = repr(_read(JWT_SECRET="hush-hush"))

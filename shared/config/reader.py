@@ -13,6 +13,14 @@ Value = TypeVar("Value")
 # A connection string, or a URL that lets in whoever has it, in a place where none belongs.
 _LETS_IN = "(?i)(key|sig|secret|password) *="
 
+# Azure puts the secret in its place. Where it cannot, this stays: a secret that anybody could guess.
+_REFERENCE = "@Microsoft.KeyVault("
+_UNRESOLVED = "a reference to Key Vault that Azure has not resolved"
+SECRETS_ROLE = "Key Vault Secrets User"
+_RESOLVABLE = (
+    f"it for a secret that is there, and give the app's managed identity the role {SECRETS_ROLE} on the vault"
+)
+
 
 @dataclass(eq=False)
 class WrongSetting(Exception):
@@ -94,6 +102,9 @@ class Reader:
 
     def _parsed(self, name: str, parse: Callable[[str], Value], meanwhile: Value) -> Value:
         text = self._env[name]
+        if text.startswith(_REFERENCE):
+            self.refuse(name, _UNRESOLVED, _RESOLVABLE)
+            return meanwhile
         is_secret = name in self._secrets
         try:
             return parse(text if is_secret else text.strip())
