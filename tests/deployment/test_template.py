@@ -61,6 +61,9 @@ LOCKED: Mapping[str, Mapping[str, object]] = {
 """What has to be said of every resource that stands by itself."""
 
 
+COMPILE = "main.json is not what its sources say: bicep build infra/azure/main.bicep"
+
+
 def the(deployed: Deployed, kind: str) -> Mapping[str, Any]:
     """The properties of the only resource of a type."""
     (resource,) = deployed.of_type(kind)
@@ -86,7 +89,9 @@ def resolved(deployed: Deployed) -> dict[str, str]:
 
 def test_the_containers_are_those_of_the_adapters() -> None:
     containers = DEPLOYED.of_type("Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers")
-    assert [one["properties"]["resource"] for one in containers] == [shape.resource for shape in CONTAINERS]
+    assert [one["properties"]["resource"] for one in containers] == [
+        shape.resource for shape in CONTAINERS
+    ], COMPILE
     assert the(DEPLOYED, "Microsoft.DocumentDB/databaseAccounts/sqlDatabases") == {
         "resource": {"id": DATABASE}
     }
@@ -94,7 +99,7 @@ def test_the_containers_are_those_of_the_adapters() -> None:
 
 def test_the_queues_are_those_of_the_adapters() -> None:
     queues = DEPLOYED.of_type("Microsoft.ServiceBus/namespaces/queues")
-    assert [one["name"].split("/")[1] for one in queues] == [*NAMES]
+    assert [one["name"].split("/")[1] for one in queues] == [*NAMES], COMPILE
     for queue in queues:
         assert queue["properties"] == {
             "lockDuration": f"PT{LOCK.total_seconds() / 60:g}M",
@@ -306,7 +311,7 @@ def test_the_compiled_template_is_that_of_the_sources(tmp_path: Path) -> None:
     run(bicep, "build", str(AZURE / "main.bicep"), "--outfile", str(tmp_path / "main.json"))
     run(bicep, "build-params", str(AZURE / "main.bicepparam"), "--outfile", str(tmp_path / "parameters.json"))
 
-    assert json.loads((tmp_path / "main.json").read_text()) == TEMPLATE
+    assert json.loads((tmp_path / "main.json").read_text()) == TEMPLATE, COMPILE
     given = json.loads((tmp_path / "parameters.json").read_text())["parameters"]
     assert given.keys() <= TEMPLATE["parameters"].keys()
 
