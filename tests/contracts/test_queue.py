@@ -256,6 +256,30 @@ async def test_dead_letters_are_paged_through(queues: Queues) -> None:
         await queues.dead_letters.page(QUEUE, after="nonsense", limit=3)
 
 
+async def test_many_who_look_at_a_queue_at_once_all_see_it(queues: Queues) -> None:
+    """Also where nobody has looked before them."""
+    await queues.queue.reject(QUEUE, b"{", reason="no")
+    reborn = await queues.reborn()
+
+    pages, backlogs = await asyncio.gather(
+        asyncio.gather(*(reborn.dead_letters.page(QUEUE, limit=9) for _ in range(8))),
+        asyncio.gather(*(reborn.queue.backlog(QUEUE) for _ in range(8))),
+    )
+
+    assert [len(page) for page in pages] == [1] * 8
+    assert [backlog.dead for backlog in backlogs] == [1] * 8
+    await reborn.close()
+
+
+async def test_a_look_that_is_given_up_spoils_no_other(queues: Queues) -> None:
+    await queues.queue.reject(QUEUE, b"{", reason="no")
+    looks = [asyncio.ensure_future(queues.dead_letters.page(QUEUE, limit=9)) for _ in range(3)]
+    await asyncio.sleep(0)  # noqa: TID251 - lets them begin; no time passes
+    looks[0].cancel()
+
+    assert [len(await look) for look in looks[1:]] == [1, 1]
+
+
 async def test_dead_letters_are_handed_over_again_when_they_are_redriven(queues: Queues) -> None:
     """As what was handed over before: whoever gets it has to look at what is done already."""
     await queues.queue.send(QUEUE, b"buried")
