@@ -12,6 +12,7 @@ BOUND = timedelta(seconds=0.25)
 
 UNHEARD = [
     pytest.param(Fault(answer=429, retry_after=MOMENT, times=2), id="throttled"),
+    pytest.param(Fault(answer=449, times=2), id="met other writes"),
     pytest.param(Fault(answer=CLOSE), id="cut before"),
     pytest.param(Fault(answer=CLOSE, applied=True), id="cut after"),
     pytest.param(Fault(answer=503), id="503"),
@@ -24,6 +25,7 @@ HEARD = [
     pytest.param(Fault(answer=CLOSE, times=None), id="cut for ever"),
     pytest.param(Fault(answer=503, times=None), id="503 for ever"),
     pytest.param(Fault(answer=500), id="500"),
+    pytest.param(Fault(answer=449, times=None), id="meets other writes for ever"),
     pytest.param(Fault(answer=401, times=None), id="our key refused"),
     pytest.param(Fault(answer=403, times=None), id="our role missing"),
     pytest.param(Fault(delay=timedelta(seconds=3)), id="slow"),

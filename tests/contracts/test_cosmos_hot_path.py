@@ -542,7 +542,8 @@ async def test_who_waits_behind_a_write_that_comes_to_nothing_waits_no_longer_th
     messages = [a_message(ACME, key=KEY) for _ in range(301)]
     accepting = [asyncio.ensure_future(accept(process, messages[0]))]
     while not emulator.counts.of("batch"):
-        await kept(process)
+        with suppress(Unavailable):  # its first read asks for more than the bound may have room for
+            await kept(process)
 
     accepting += [asyncio.ensure_future(accept(process, message)) for message in messages[1:]]
 

@@ -12,7 +12,7 @@ writes nothing that would not be the same when it is written twice.
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -44,6 +44,12 @@ PARTITION_FULL = 1014
 """Why, beneath a 403, nothing was done though we may do it."""
 
 RETRY_AFTER = "x-ms-retry-after-ms"
+
+RETRY_WITH = 449
+"""What a write is answered that has met another one of the same document: it has done nothing."""
+
+REST_SECONDS = (0.01, 0.04, 0.16, 0.64)
+"""How long such a write rests each time before it is sent again, which Azure's client leaves to us."""
 
 CONTINUATION_KB = 4
 """How long the token is at most that says where the next page begins. The service would make it as long as it
@@ -80,6 +86,10 @@ class Refused(Exception):
     def is_conflict(self) -> bool:
         """Whether there is such a document already."""
         return self.status == HTTPStatus.CONFLICT
+
+
+class _Met(Unavailable):
+    """A write has met another one."""
 
 
 class Container:
@@ -199,10 +209,17 @@ class Container:
         """
         try:
             async with asyncio.timeout(self._bound_seconds):
-                with _failures():
-                    return await operate(await self._proxy())
+                for rest_seconds in REST_SECONDS:
+                    with suppress(_Met):
+                        return await self._asked(operate)
+                    await asyncio.sleep(rest_seconds)  # noqa: TID251 - within the bound, as the client rests
+                return await self._asked(operate)
         except TimeoutError as late:
             raise Unavailable("store", f"no answer within {self._bound_seconds:g} s") from late
+
+    async def _asked(self, operate: Callable[["ContainerProxy"], Awaitable[Any]]) -> Any:  # noqa: ANN401 - as above
+        with _failures():
+            return await operate(await self._proxy())
 
 
 async def _batch(proxy: "ContainerProxy", operations: Sequence[Operation], pk: str) -> Any:  # noqa: ANN401 - as above
@@ -226,6 +243,7 @@ def _failures() -> Iterator[None]:
 
     Raises:
         Refused: The service did not do it.
+        _Met: It was a write that has met another one.
         Unavailable: It is out of reach, overloaded, or does not know us.
         AzureError: What was asked is a mistake of ours.
     """
@@ -244,6 +262,8 @@ def _failures() -> Iterator[None]:
         if status in REFUSALS and sub_status not in {NO_CONTAINER, NOT_CAUGHT_UP}:
             raise Refused(status, getattr(wrong, "error_index", 0)) from wrong
         why = _first_line(wrong)
+        if status == RETRY_WITH:
+            raise _Met("store", why) from wrong
         if status in STRANGER and sub_status != PARTITION_FULL:
             role = "does the identity have the role Cosmos DB Built-in Data Contributor?"
             why = f"it refuses our credential; {role} ({why})"

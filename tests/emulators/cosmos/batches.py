@@ -58,7 +58,7 @@ def run(parts: list[Part], unit: Unit) -> Batch:
             outcomes.append(_done(part, unit))
         except Refused as refusal:
             unit.undo()
-            return _failed(parts, len(outcomes), refusal)
+            return failed(parts, len(outcomes), refusal)
     whole = sum(charge(part.operation_type.lower()) for part in parts)
     rows = [_row(part, outcome) for part, outcome in zip(parts, outcomes, strict=True)]
     return Batch(200, b"[" + b",".join(rows) + b"]", whole)
@@ -104,7 +104,8 @@ def _row(part: Part, outcome: Outcome) -> bytes:
     return b'%b,"eTag":"%b","resourceBody":%b}' % (row, etag, document.body)
 
 
-def _failed(parts: list[Part], culprit: int, refusal: Refused) -> Batch:
+def failed(parts: list[Part], culprit: int, refusal: Refused) -> Batch:
+    """What a batch answers of which one part was refused."""
     rows = [
         {"statusCode": refusal.status, "subStatusCode": refusal.sub_status, "requestCharge": 1.0}
         if at == culprit

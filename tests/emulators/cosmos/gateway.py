@@ -87,6 +87,9 @@ WEAKER = {b"Session", b"ConsistentPrefix", b"Eventual"}
 LONG_TOKEN_BYTES = 12_000
 """What the service makes of a continuation whose length nobody has limited has been seen to be longer."""
 
+RETRY_WITH = 449
+"""What a write is answered that has met another: a batch says it of one of its parts."""
+
 READS = {"account", "databases", "database.read", "containers", "container.read", "ranges"} | {
     *("read", "feed", "query", "query_plan"),
 }
@@ -250,7 +253,11 @@ class Gateway:
             if fault.answer == CLOSE:
                 return None
             text = "A fault that a test has injected"
-            return _refusal(Refused(int(fault.answer), text, fault.sub_status, retry_after=fault.retry_after))
+            refused = Refused(int(fault.answer), text, fault.sub_status, retry_after=fault.retry_after)
+            if (call.operation, refused.status) == ("batch", RETRY_WITH):
+                whole = batches.failed(batches.parts_of(call.request.body), 0, refused)
+                return Answer(whole.status, body=whole.body)
+            return _refusal(refused)
 
         return Course(act, late=fault.delay) if fault.applied else Course(act, rest=fault.delay)
 
