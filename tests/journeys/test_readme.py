@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from shared.config import NAMES, PLATFORM_NAMES
-from tests.journeys.running import ROOT, Running, eventually
+from tests.emulators.azure import Azure
+from tests.journeys.running import JWT_SECRET, ROOT, Running, eventually
 from tests.ports import free_port
 
 BLOCKS = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -49,8 +50,10 @@ async def shell(script: str, service: Running) -> str:
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Running]:
-    async with Running(tmp_path, retry_schedule="500ms," * 30 + "500ms") as running:
+async def service(tmp_path: Path, profile: Azure | None) -> AsyncIterator[Running]:
+    """Its organization is the one that lines name which name none; no other journey on Azure has it."""
+    schedule, settings = "500ms," * 30 + "500ms", {} if profile is None else {"jwt_secret": JWT_SECRET}
+    async with Running(tmp_path, azure=profile, retry_schedule=schedule, **settings) as running:
         yield running
 
 

@@ -1,14 +1,15 @@
 """One trace from the producer to the receiver and to Application Insights; and Application Insights gone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.ingestion import Ingestion
-from tests.journeys.running import Running, eventually
+from tests.emulators.azure import Azure
+from tests.ingestion import Envelope, Ingestion
+from tests.journeys.running import JWT_SECRET, Running, eventually
 from tests.receivers import Receiver
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -28,15 +29,10 @@ def ingestion(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ingestion]:
 
 
 @pytest.fixture
-async def service(tmp_path: Path, ingestion: Ingestion) -> AsyncIterator[Running]:
-    async with Running(tmp_path) as running:
+async def service(tmp_path: Path, profile: Azure | None, ingestion: Ingestion) -> AsyncIterator[Running]:
+    async with Running(tmp_path, azure=profile, jwt_secret=JWT_SECRET) as running:
+        running.knows_nobody()
         yield running
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as listening:
-        yield listening
 
 
 @pytest.fixture
@@ -49,27 +45,38 @@ async def producer(service: Running, receiver: Receiver) -> AsyncIterator[httpx.
         yield client
 
 
-async def delivered(producer: httpx.AsyncClient) -> None:
-    async def metrics() -> str:
-        return (await producer.get("/metrics")).text
+async def delivered(producer: httpx.AsyncClient) -> str:
+    """Post a message, and wait until its attempt is recorded; gives its id."""
+    parent = {"traceparent": f"00-{TRACE}-{PRODUCER}-01"}
+    message_id: str = (await producer.post("/api/v1/app/acme/msg", json=MESSAGE, headers=parent)).json()["id"]
 
-    await eventually(metrics, until=lambda text: "\nheliograph_attempts_delivered_total 1\n" in text)
+    async def attempts() -> list[object]:
+        found: list[object] = (await producer.get(f"/api/v1/app/acme/attempt/msg/{message_id}")).json()["data"]
+        return found
+
+    await eventually(attempts, until=bool)
+    return message_id
+
+
+def facts(envelope: Envelope) -> Mapping[str, str]:
+    """What an envelope says in names of ours."""
+    properties: Mapping[str, str] = envelope["data"]["baseData"]["properties"]
+    return properties
 
 
 async def test_producer_receiver_and_application_insights_see_one_trace(
     service: Running, ingestion: Ingestion, receiver: Receiver, producer: httpx.AsyncClient
 ) -> None:
-    parent = f"00-{TRACE}-{PRODUCER}-01"
-    posted = await producer.post("/api/v1/app/acme/msg", json=MESSAGE, headers={"traceparent": parent})
-    await delivered(producer)
+    message_id = await delivered(producer)
+    metrics = (await producer.get("/metrics")).text
     assert await service.stopped() == 0
 
+    assert "\nheliograph_up 1\n" in metrics
     version, trace, span, flags = (receiver.requests[0].header("traceparent") or "").split("-")
     assert (version, trace, flags) == ("00", TRACE, "01")
-    (dependency,) = ingestion.of("RemoteDependency")
+    (dependency,) = (one for one in ingestion.of("RemoteDependency") if facts(one)["message_id"] == message_id)
     data, tags = dependency["data"]["baseData"], dependency["tags"]
     assert (tags["ai.operation.id"], tags["ai.operation.parentId"], data["id"]) == (TRACE, PRODUCER, span)
-    assert data["properties"]["message_id"] == posted.json()["id"]
     told = {event["data"]["baseData"]["name"]: event["tags"] for event in ingestion.of("Event")}
     assert told["message.accepted"]["ai.operation.id"] == TRACE
     assert {"host.started", "host.stopped"} <= told.keys()
@@ -84,7 +91,6 @@ async def test_application_insights_that_hangs_holds_up_neither_deliveries_nor_t
     ingestion.hangs = True
     await asyncio.to_thread(ingestion.got, lambda got: bool(got.requests))
 
-    await producer.post("/api/v1/app/acme/msg", json=MESSAGE)
     await delivered(producer)
 
     assert await service.stopped() == 0
