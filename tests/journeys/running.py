@@ -16,7 +16,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import aiohttp
 import jwt
@@ -129,6 +129,16 @@ class Running:
 
         async with aiohttp.ClientSession(headers=headers) as session:
             return set(await asyncio.gather(*(post() for _ in range(count))))
+
+    async def queues(self) -> Mapping[str, Any]:
+        """How the queues stand, by name, as it tells who is on call."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.get(f"{self.url}/api/v1/diagnostics") as answer,
+        ):
+            found = await answer.json()
+        return {queue["name"]: queue for queue in found["deployment"]["queues"]}
 
     async def stopped(self) -> int:
         """Ask it to stop (SIGTERM), and return its exit status."""

@@ -1,12 +1,10 @@
 """Accepted is delivered on Azure's services, too: whichever part goes down, under load."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 from svix.api import ApplicationIn, EndpointIn
 
@@ -69,7 +67,7 @@ async def test_whatever_goes_down_under_load_nothing_acknowledged_is_lost(
     arrived = await eventually(lambda: delivered(service, endpoint.id), until=accepted.issubset)
     # What was kept before its producer was told of a failure follows a minute after it was.
     late = len(producers.accepted) - len(arrived)
-    queues = await diagnosed(service)
+    queues = await service.queues()
     assert queues["dispatch"]["scheduled"] >= late
     assert [queue["deadLetters"] for queue in queues.values()] == [0] * len(queues)
     with capsys.disabled():
@@ -88,13 +86,3 @@ async def falls_out(azure: Azure, part: str, producers: Producers) -> None:
     await asyncio.to_thread(azure.blobs.ends if part == "blobs" else emulator.killed)
     await producers.are_told_of_failures()
     await asyncio.to_thread(emulator.starts)
-
-
-async def diagnosed(service: Running) -> Mapping[str, Any]:
-    """How the queues stand, by name."""
-    async with (
-        aiohttp.ClientSession(headers={"Authorization": f"Bearer {service.token}"}) as session,
-        session.get(f"{service.url}/api/v1/diagnostics") as answer,
-    ):
-        found = await answer.json()
-    return {queue["name"]: queue for queue in found["deployment"]["queues"]}

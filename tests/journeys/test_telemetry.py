@@ -51,7 +51,9 @@ async def delivered(producer: httpx.AsyncClient) -> str:
     message_id: str = (await producer.post("/api/v1/app/acme/msg", json=MESSAGE, headers=parent)).json()["id"]
 
     async def attempts() -> list[object]:
-        found: list[object] = (await producer.get(f"/api/v1/app/acme/attempt/msg/{message_id}")).json()["data"]
+        found: list[object] = (await producer.get(f"/api/v1/app/acme/attempt/msg/{message_id}")).json()[
+            "data"
+        ]
         return found
 
     await eventually(attempts, until=bool)
@@ -74,7 +76,9 @@ async def test_producer_receiver_and_application_insights_see_one_trace(
     assert "\nheliograph_up 1\n" in metrics
     version, trace, span, flags = (receiver.requests[0].header("traceparent") or "").split("-")
     assert (version, trace, flags) == ("00", TRACE, "01")
-    (dependency,) = (one for one in ingestion.of("RemoteDependency") if facts(one)["message_id"] == message_id)
+    (dependency,) = (
+        one for one in ingestion.of("RemoteDependency") if facts(one)["message_id"] == message_id
+    )
     data, tags = dependency["data"]["baseData"], dependency["tags"]
     assert (tags["ai.operation.id"], tags["ai.operation.parentId"], data["id"]) == (TRACE, PRODUCER, span)
     told = {event["data"]["baseData"]["name"]: event["tags"] for event in ingestion.of("Event")}
