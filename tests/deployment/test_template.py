@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,20 @@ def functions_config(deployed: Deployed) -> Mapping[str, Any]:
     """What the plan is told about the app."""
     config: Mapping[str, Any] = the(deployed, "Microsoft.Web/sites")["functionAppConfig"]
     return config
+
+
+def test_the_package_has_the_program_and_the_files_that_it_reads_and_nothing_else() -> None:
+    stays = [line.rstrip("/") for line in (ROOT / ".funcignore").read_text().splitlines() if line[:1] != "#"]
+
+    def goes(path: Path) -> bool:
+        return not any(fnmatch(part, pattern) for part in path.relative_to(ROOT).parts for pattern in stays)
+
+    program = [path for folder in ("functions", "shared") for path in (ROOT / folder).rglob("*.*")]
+    assert all(map(goes, program))
+    assert {"containers.json", "queues.json"} <= {path.name for path in program}
+    top = {path.name for path in ROOT.iterdir() if goes(path)}
+    assert {"function_app.py", "functions", "host.json", "requirements.txt", "shared"} <= top
+    assert not top & {"infra", "tests", "local.settings.example.json", ".git", ".venv"}
 
 
 def test_the_app_runs_on_a_python_that_the_tests_run_on() -> None:
