@@ -26,6 +26,11 @@ THROTTLED_TIME = timedelta(seconds=4)
 the rest that the service asks for, while the host that waits for the caller still does."""
 
 
+CONSISTENT_ENOUGH = frozenset({"Strong", "BoundedStaleness"})
+"""What an account's own consistency has to be, so that processes read what others have written; the second
+keeps that only in one region."""
+
+
 class Account:
     """The databases of one account, by Azure's client, which is imported when it is first needed.
 
@@ -81,19 +86,49 @@ class Account:
             if self._is_closed:
                 raise Unavailable("store", "it is closed")
             if self._client is None:
-                self._client = await _opened(self._endpoint, self._credential)
+                # Emulators say what they like, and have one copy of everything.
+                is_emulator = isinstance(self._credential, str)
+                self._client = await _opened(
+                    _client(self._endpoint, self._credential), checks=not is_emulator
+                )
             database = self._client.get_database_client(self._database)
             return self._proxies.setdefault(name, database.get_container_client(name))
 
 
-async def _opened(endpoint: str, credential: "AsyncTokenCredential | str") -> "CosmosClient":
-    client = _client(endpoint, credential)
+async def _opened(client: "CosmosClient", *, checks: bool) -> "CosmosClient":
+    """A client with its connections.
+
+    Args:
+        client: It.
+        checks: Look whether the account is as it has to be.
+
+    Raises:
+        Unavailable: It is not.
+    """
     try:
         await client.__aenter__()
+        if checks:
+            await _check_consistency(client)
     except BaseException:
         await client.close()
         raise
     return client
+
+
+async def _check_consistency(client: "CosmosClient") -> None:
+    """Go on if the account keeps what we rely on.
+
+    Raises:
+        Unavailable: It does not.
+    """
+    account = await client._get_database_account()  # noqa: SLF001 - nothing else tells what the account says
+    said = (account.ConsistencyPolicy or {}).get("defaultConsistencyLevel", "unknown")
+    if said not in CONSISTENT_ENOUGH:
+        raise Unavailable(
+            "store",
+            f"the account's default consistency is {said}; set it to Strong, or in one region to"
+            " BoundedStaleness: processes have to read what others have written",
+        )
 
 
 def _client(endpoint: str, credential: "AsyncTokenCredential | str") -> "CosmosClient":

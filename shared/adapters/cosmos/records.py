@@ -6,7 +6,7 @@
 nothing else. Azure's client sends a request once more when its answer was lost, and hears then that somebody
 else was quicker. So every write has a name, `write`: who is refused reads what is there, and if it bears the
 name, the write was done the first time. What is read there must be no older: an account keeps that between
-processes whose own consistency is `Strong`, or in one region `BoundedStaleness`.
+processes whose own consistency is `Strong`, or in one region `BoundedStaleness`; `account` refuses others.
 
 A uid is a document, too: its claim, in one partition with what has the uid, and made and removed in one
 transactional batch with it. So no two have one uid.

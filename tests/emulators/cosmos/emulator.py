@@ -40,7 +40,7 @@ class CosmosEmulator:
         tls: Has it speak HTTPS, without which no SDK sends a token of Entra.
 
     Attributes:
-        gateway: Holds what tests may change: `page_rows`, `empty_pages`, `long_tokens`.
+        gateway: Holds what tests may change: `page_rows`, `empty_pages`, `long_tokens`, `consistency`.
         authorization: Who is let in.
         clock: The time by which documents end.
     """

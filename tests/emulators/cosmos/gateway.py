@@ -199,6 +199,7 @@ class Gateway:
         endpoint: Where clients find the account; known as soon as it listens.
         page_rows: How many rows a page has at most, whatever is asked for.
         empty_pages: Whether a result begins with a page without rows, as the service's own may.
+        consistency: What the account says that its own is. It is `Strong` whatever it says.
         long_tokens: Whether a continuation is as long as the client lets it be, as the service's own may be.
     """
 
@@ -210,6 +211,7 @@ class Gateway:
     page_rows: int = queries.MOST_ROWS
     empty_pages: bool = False
     long_tokens: bool = False
+    consistency: str = "Session"
 
     def __post_init__(self) -> None:
         self._operations: Mapping[str, Callable[[Call], Answer]] = {
@@ -293,7 +295,7 @@ class Gateway:
                 "writableLocations": place,
                 "readableLocations": place,
                 "enableMultipleWriteLocations": False,
-                "userConsistencyPolicy": {"defaultConsistencyLevel": "Session"},
+                "userConsistencyPolicy": {"defaultConsistencyLevel": self.consistency},
             },
         )
 
