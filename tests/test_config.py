@@ -70,6 +70,7 @@ def test_only_two_secrets_must_be_set() -> None:
         endpoint_https_only=False,
         allow_subnets=(),
         encryption_key=KEY,
+        message_retention=timedelta(days=365),
         attempt_retention=timedelta(days=90),
         task_retention=timedelta(days=90),
         telemetry=frozenset({Telemetry.LINES}),
@@ -95,6 +96,7 @@ def test_every_setting_is_read() -> None:
         SIGNATURE_HEADERS="svix",
         ENDPOINT_HTTPS_ONLY="True",
         ALLOW_SUBNETS="127.0.0.1/32, ::1/128,10.0.0.0/8,192.168.0.1",
+        MESSAGE_RETENTION="91d",
         ATTEMPT_RETENTION="36h",
         TASK_RETENTION="1d",
         TELEMETRY=" Lines",
@@ -117,6 +119,7 @@ def test_every_setting_is_read() -> None:
             ip_network(subnet) for subnet in ("127.0.0.1/32", "::1/128", "10.0.0.0/8", "192.168.0.1/32")
         ),
         encryption_key=KEY,
+        message_retention=timedelta(days=91),
         attempt_retention=timedelta(hours=36),
         task_retention=timedelta(days=1),
         telemetry=frozenset({Telemetry.LINES}),
@@ -217,6 +220,10 @@ def test_an_empty_retry_schedule_means_no_retry() -> None:
             for name in ("ATTEMPT_RETENTION", "TASK_RETENTION")
             for text in ("23h", "0s", "forever", "4000d")
         ),
+        *(
+            ("MESSAGE_RETENTION", text, f"'{text}'; write a duration of at least 91d, such as 365d")
+            for text in ("90d", "2183h", "0s", "off", "4000d")
+        ),
         ("JWT_ALGORITHM", "none", "'none'; write one of HS256, HS384, HS512, RS256, RS384, RS512, EdDSA"),
         ("PORT", "eighty", "'eighty'; write a port such as 8071, at most 65535; 0 takes any that is free"),
         ("PORT", "65536", "'65536'; write a port such as 8071, at most 65535; 0 takes any that is free"),
@@ -248,6 +255,22 @@ def test_an_empty_retry_schedule_means_no_retry() -> None:
 )
 def test_a_wrong_setting_says_what_to_write(name: str, text: str, complaint: str) -> None:
     assert _complaint(**{name: text}) == f"HELIOGRAPH_{name} is {complaint}"
+
+
+@pytest.mark.parametrize(
+    ("longer", "instead"),
+    [
+        ({"ATTEMPT_RETENTION": "400d"}, "or less for HELIOGRAPH_ATTEMPT_RETENTION"),
+        ({"RETRY_SCHEDULE": "1ms,399d,5s"}, "or a shorter HELIOGRAPH_RETRY_SCHEDULE"),
+    ],
+)
+def test_messages_are_kept_as_long_as_what_happens_to_them(longer: dict[str, str], instead: str) -> None:
+    """Else a start would promise attempts on messages that nobody can look at."""
+    complaint = f"write a duration of at least 400d, {instead}"
+
+    assert _complaint(**longer, MESSAGE_RETENTION="399d").endswith(f"is '399d'; {complaint}")
+    assert _complaint(**longer) == f"HELIOGRAPH_MESSAGE_RETENTION is 365d by default; {complaint}"
+    assert _read(**longer, MESSAGE_RETENTION="400d").message_retention == timedelta(days=400)
 
 
 @pytest.mark.parametrize("text", ["secret", "c2hvcnQ=", "not base64!", base64.b64encode(bytes(33)).decode()])

@@ -19,14 +19,15 @@ from shared.domain.message import (
     DELIVER_AHEAD_MAX,
     DELIVER_AHEAD_MIN,
     JSON,
+    LONGEST_PAYLOAD_RETENTION,
     NewMessage,
 )
 from shared.domain.timestamps import from_wire
 from shared.ports.clock import Clock
 
-RETENTION_DAYS = range(5, 91)
+RETENTION_DAYS = range(5, LONGEST_PAYLOAD_RETENTION.days + 1)
 RETENTIONS = {days: timedelta(days=days) for days in RETENTION_DAYS}
-RETENTION_HOURS = range(1, 90 * 24 + 1)
+RETENTION_HOURS = range(1, LONGEST_PAYLOAD_RETENTION // timedelta(hours=1) + 1)
 """For how long a payload can be kept: the shortest in hours, and as long as in days."""
 
 CONTENT_TYPE = "content-type"

@@ -8,12 +8,13 @@ is a slip of the pen, and a setting that is silently ignored costs an afternoon.
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from math import ceil
 from pathlib import Path
 from typing import Self
 
@@ -25,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from shared.config import azure
 from shared.config.azure import KEY_VAULT_KEY, AzureProfile, Identity
 from shared.config.reader import PREFIX, Reader, parts
+from shared.domain.message import LONGEST_PAYLOAD_RETENTION
 from shared.domain.policy import SIGNATURE_HEADERS as HEADERS_BY_NAME
 from shared.domain.policy import STANDARD_HEADERS, SignatureHeaders
 from shared.domain.retry import DEFAULT_SCHEDULE, parse_duration, parse_schedule
@@ -43,6 +45,7 @@ SIGNATURE_HEADERS = PREFIX + "SIGNATURE_HEADERS"
 ENDPOINT_HTTPS_ONLY = PREFIX + "ENDPOINT_HTTPS_ONLY"
 ALLOW_SUBNETS = PREFIX + "ALLOW_SUBNETS"
 ENCRYPTION_KEY = PREFIX + "ENCRYPTION_KEY"
+MESSAGE_RETENTION = PREFIX + "MESSAGE_RETENTION"
 ATTEMPT_RETENTION = PREFIX + "ATTEMPT_RETENTION"
 TASK_RETENTION = PREFIX + "TASK_RETENTION"
 TELEMETRY = PREFIX + "TELEMETRY"
@@ -64,6 +67,7 @@ NAMES = (
     ENDPOINT_HTTPS_ONLY,
     ALLOW_SUBNETS,
     ENCRYPTION_KEY,
+    MESSAGE_RETENTION,
     ATTEMPT_RETENTION,
     TASK_RETENTION,
     TELEMETRY,
@@ -85,6 +89,9 @@ ENCRYPTION_KEY_BYTES = 32
 DEFAULT_RETENTION = timedelta(days=90)
 SHORTEST_RETENTION = timedelta(days=1)
 """Longer than any queued work waits for its first attempt, which looks at what was attempted before."""
+DEFAULT_MESSAGE_RETENTION = timedelta(days=365)
+SHORTEST_MESSAGE_RETENTION = LONGEST_PAYLOAD_RETENTION + timedelta(days=1)
+"""A day longer than there can be anything to send: what was begun with the payload is over and recorded."""
 
 Subnet = IPv4Network | IPv6Network
 
@@ -168,6 +175,8 @@ class Settings:
         allow_subnets: Addresses that may be called although they are private.
         encryption_key: What endpoint secrets are encrypted with at rest, 32 bytes; empty if a key of Key
             Vault has always stood in for it.
+        message_retention: How long messages are kept after they were accepted: as long at least as payloads
+            and attempts, and as `retry_schedule` takes.
         attempt_retention: How long attempts are kept after the last one on their message.
         task_retention: How long background tasks are kept after their end.
         telemetry: Where the journal goes.
@@ -191,6 +200,7 @@ class Settings:
     endpoint_https_only: bool
     allow_subnets: tuple[Subnet, ...]
     encryption_key: bytes = field(repr=False)
+    message_retention: timedelta
     attempt_retention: timedelta
     task_retention: timedelta
     telemetry: frozenset[Telemetry]
@@ -219,13 +229,15 @@ class Settings:
         usual = frozenset(Telemetry) if resource else frozenset({Telemetry.LINES})
         client_id: str | None = reader.read(AUTHENTICATION_STRING, _signs_in, default=None)
         algorithm = reader.read(JWT_ALGORITHM, _algorithm, default=JwtAlgorithm.HS256)
+        schedule: tuple[timedelta, ...] = reader.read(RETRY_SCHEDULE, _schedule, default=DEFAULT_SCHEDULE)
+        attempt_retention = reader.read(ATTEMPT_RETENTION, _retention, default=DEFAULT_RETENTION)
         settings = cls(
             jwt_secret=reader.require(JWT_SECRET, _secret_for(algorithm), want=_SIGNS_TOKENS, meanwhile=""),
             jwt_algorithm=algorithm,
             database=reader.read(DATABASE, Path, default=DEFAULT_DATABASE),
             host=reader.read(HOST, str, default=DEFAULT_HOST),
             port=reader.read(PORT, _port, default=DEFAULT_PORT),
-            retry_schedule=reader.read(RETRY_SCHEDULE, _schedule, default=DEFAULT_SCHEDULE),
+            retry_schedule=schedule,
             request_timeout=reader.read(REQUEST_TIMEOUT, _request_timeout, default=DEFAULT_REQUEST_TIMEOUT),
             endpoint_failure_disable_after=reader.read(
                 ENDPOINT_FAILURE_DISABLE_AFTER, _disable_after, default=DEFAULT_DISABLE_AFTER
@@ -235,7 +247,8 @@ class Settings:
             endpoint_https_only=reader.read(ENDPOINT_HTTPS_ONLY, _truth, default=False),
             allow_subnets=reader.read(ALLOW_SUBNETS, _subnets, default=()),
             encryption_key=_read_encryption_key(reader),
-            attempt_retention=reader.read(ATTEMPT_RETENTION, _retention, default=DEFAULT_RETENTION),
+            message_retention=_read_message_retention(reader, schedule, attempt_retention),
+            attempt_retention=attempt_retention,
             task_retention=reader.read(TASK_RETENTION, _retention, default=DEFAULT_RETENTION),
             telemetry=reader.read(TELEMETRY, _telemetry_beside(resource), default=usual),
             telemetry_share=reader.read(TELEMETRY_SHARE, _share, default=1.0),
@@ -334,6 +347,28 @@ def _retention(text: str) -> timedelta:
     if retention < SHORTEST_RETENTION:
         raise ValueError(want)
     return retention
+
+
+def _read_message_retention(
+    reader: Reader, schedule: Sequence[timedelta], attempt_retention: timedelta
+) -> timedelta:
+    """Read it; refuse what is shorter than payloads, attempts and the schedule, even if it is the default."""
+    shortest, instead = max(
+        (SHORTEST_MESSAGE_RETENTION, ", such as 365d"),
+        (attempt_retention, f", or less for {ATTEMPT_RETENTION}"),
+        (sum(schedule, timedelta(0)), f", or a shorter {RETRY_SCHEDULE}"),
+    )
+    want = f"a duration of at least {ceil(shortest / timedelta(days=1))}d{instead}"
+
+    def parse(text: str) -> timedelta:
+        retention = _duration(text, want)
+        if retention < shortest:
+            raise ValueError(want)
+        return retention
+
+    if shortest > DEFAULT_MESSAGE_RETENTION and not reader.is_set(MESSAGE_RETENTION):
+        reader.refuse(MESSAGE_RETENTION, f"{DEFAULT_MESSAGE_RETENTION.days}d by default", want)
+    return reader.read(MESSAGE_RETENTION, parse, default=DEFAULT_MESSAGE_RETENTION)
 
 
 def _duration(text: str, want: str) -> timedelta:

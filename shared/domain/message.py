@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-DEFAULT_PAYLOAD_RETENTION = timedelta(days=90)
+LONGEST_PAYLOAD_RETENTION = timedelta(days=90)
+DEFAULT_PAYLOAD_RETENTION = LONGEST_PAYLOAD_RETENTION
 
 JSON = "application/json"
 """What payloads are delivered as, unless their producer says otherwise."""

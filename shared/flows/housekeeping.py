@@ -97,21 +97,24 @@ class Keep:
     """How long things are kept that are over.
 
     Attributes:
+        messages: After they were accepted. Payloads and attempts are kept for no longer.
         attempts: After the last attempt on their message, or after the retry that was to follow it.
         tasks: Background tasks, after their end.
     """
 
+    messages: timedelta
     attempts: timedelta
     tasks: timedelta
 
 
 @dataclass(frozen=True)
 class Retention:
-    """Erase payloads whose time is over, and forget old idempotent answers, attempts and background tasks.
+    """Erase payloads whose time is over, and forget old answers, attempts, messages and background tasks.
 
     A message whose attempts were forgotten stays, with its eventId, in the lists of messages; it is in none
     of the lists of attempts and of an endpoint's messages any more, and no replay takes it for one that was
-    never attempted.
+    never attempted. When its own time is over it goes, with all that is left of it; a retry that is still to
+    come, of a schedule that is longer, finds nothing to send then and ends.
     """
 
     messages: Messages
@@ -129,13 +132,17 @@ class Retention:
             Unavailable: The store is out of reach; the next run goes on.
         """
         now = self.clock.now()
-        attempts_until, tasks_until = now - self.keep.attempts, now - self.keep.tasks
+        messages_until, attempts_until = now - self.keep.messages, now - self.keep.attempts
+        tasks_until = now - self.keep.tasks
         gone = await self._in_turn(
             {
                 "payloads": lambda _: self.messages.erase_payloads(expired_at=now, limit=BATCH),
                 "answers": lambda _: self.answers.forget(before=now, limit=BATCH),
                 "attempts": lambda after: self.attempts.forget(
                     before=attempts_until, after=after, limit=BATCH
+                ),
+                "messages": lambda after: self.messages.forget(
+                    before=messages_until, after=after, limit=BATCH
                 ),
                 "tasks": lambda _: self.background_tasks.forget(before=tasks_until, limit=BATCH),
             },

@@ -80,3 +80,19 @@ class Messages(Protocol):
     async def erase_payloads(self, *, expired_at: datetime, limit: int) -> Removed:
         """Erase up to `limit` payloads that had expired by an instant, and do not go by themselves."""
         ...
+
+    async def forget(self, *, before: datetime, after: str, limit: int) -> Removed:
+        """Remove up to `limit` messages that were accepted before an instant, to the tick of their ids.
+
+        Nothing is left of one, as of `remove_several`, and its eventId can be had again. Attempts on it go
+        first, the oldest first: what is left of it is in view until it goes itself. Where messages go by
+        themselves, there is nothing to remove: each goes when it has been there for as long as it was to be
+        kept, the claim on its eventId at the same time, and no attempt on it later, whenever that was
+        recorded or changed.
+
+        Args:
+            before: The instant.
+            after: The `rest` of the call before; empty begins.
+            limit: How many may go.
+        """
+        ...

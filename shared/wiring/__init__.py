@@ -277,7 +277,7 @@ def compose(
             store.answers,
             store.attempts,
             store.background_tasks,
-            Keep(settings.attempt_retention, settings.task_retention),
+            Keep(settings.message_retention, settings.attempt_retention, settings.task_retention),
             clock,
             journal,
         ),

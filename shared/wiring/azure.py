@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shared.adapters.blob.bodies import BlobBodies
 from shared.adapters.cosmos.account import Account
 from shared.adapters.cosmos.containers import CATALOGUE
+from shared.adapters.cosmos.documents import Kept
 from shared.adapters.cosmos.stores import cosmos_stores
 from shared.adapters.servicebus.consumer import ServiceBusConsumer
 from shared.adapters.servicebus.dead_letters import ServiceBusDeadLetters
@@ -33,7 +34,8 @@ def on_azure(
     """Everything in Azure's services. They hear nothing before something is asked of them.
 
     Args:
-        settings: Say how long attempts are kept, and where the embedded host keeps orchestrations.
+        settings: Say how long messages and attempts are kept, and where the embedded host keeps
+            orchestrations.
         profile: Where the services are.
         clock: What times to live are measured by.
         credential: Signs in wherever the profile has no emulator's key.
@@ -48,7 +50,8 @@ def on_azure(
     )
     bodies = BlobBodies(profile.blob_storage.endpoint, _either(profile.blob_storage.key, credential))
     queue = ServiceBusQueue(namespace, clock)
-    stores = cosmos_stores(account, bodies, queue.send, clock, attempts_kept=settings.attempt_retention)
+    kept = Kept(settings.message_retention, settings.attempt_retention)
+    stores = cosmos_stores(account, bodies, queue.send, clock, kept)
     local: list[Storage] = []
 
     @cache

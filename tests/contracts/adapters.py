@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared.adapters.cosmos.account import BOUND
+from shared.adapters.cosmos.documents import Kept
 from shared.adapters.cosmos.stores import cosmos_stores
 from shared.adapters.key_vault import KeyVaultSecrets
 from shared.adapters.sealing import AesSecrets
@@ -45,6 +46,12 @@ from tests.key_vault import KeyVault, Token
 
 ATTEMPTS_KEPT = timedelta(days=90)
 """After the last one on their message, as an adapter is told whose attempts go by themselves."""
+
+MESSAGES_KEPT = timedelta(days=120)
+"""After they were accepted, as an adapter is told whose messages go by themselves."""
+
+
+KEPT = Kept(MESSAGES_KEPT, ATTEMPTS_KEPT)
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,7 @@ async def cosmos(folder: Path, clock: MovedClock) -> Stores:
 def on_cosmos(deployment: Deployment, others: Stores, bound: timedelta = BOUND) -> Stores:
     """What one process has of a deployment, and the rest from `others`."""
     account, send = deployment.account(bound), others.queue.send
-    stores = cosmos_stores(account, deployment.bodies, send, others.clock, attempts_kept=ATTEMPTS_KEPT)
+    stores = cosmos_stores(account, deployment.bodies, send, others.clock, KEPT)
 
     async def close() -> None:
         await stores["outbox"].close()

@@ -1,7 +1,7 @@
 """The hot path on Cosmos DB: what it costs, and what comes of it under faults."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ from shared.adapters.cosmos.unqueued import (
     SILENT_AFTER,
 )
 from shared.domain import ids
-from shared.domain.attempt import Ended, Ending, Status, Trigger
+from shared.domain.attempt import Attempt, Ended, Ending, Status, Trigger
 from shared.domain.errors import EventIdTaken, Unavailable, Unknown
 from shared.domain.message import Message
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, Dispatch, Retry, again_from, dispatch_from
@@ -35,7 +35,7 @@ from shared.ports.messages import MessageFilter
 from shared.ports.outbox import Claim, DueRetry
 from shared.ports.queue import Queue
 from tests.clock import NOON, MovedClock
-from tests.contracts.adapters import ATTEMPTS_KEPT, Stores
+from tests.contracts.adapters import ATTEMPTS_KEPT, KEPT, MESSAGES_KEPT, Stores
 from tests.contracts.cosmos import Deployment
 from tests.contracts.faults import BOUND, HEARD, UNHEARD
 from tests.contracts.scans import EVERYTHING
@@ -408,9 +408,7 @@ async def outbox(
 ) -> AsyncIterator[CosmosOutbox]:
     """An outbox whose queue can be interrupted."""
     account = deployment.account()
-    yield CosmosOutbox(
-        account.container(MESSAGES), deployment.bodies, queue.send, clock, attempts_kept=ATTEMPTS_KEPT
-    )
+    yield CosmosOutbox(account.container(MESSAGES), deployment.bodies, queue.send, clock, KEPT)
     await account.close()
 
 
@@ -779,7 +777,7 @@ async def test_an_answer_with_a_large_body_is_repeated_verbatim(
 async def test_what_is_over_goes_by_itself(
     deployment: Deployment, process: Stores, clock: MovedClock
 ) -> None:
-    """A message and the claim on its eventId stay; payload, key, attempts and answers do not."""
+    """Payload, key, attempts and answers before the message and the claim on its eventId."""
     message = a_message(ACME, key=KEY, event_id="e")
     await accept(process, message, CLAIM)
     await process.outbox.record(a_failed_attempt(message, ENDPOINT), None)
@@ -788,13 +786,79 @@ async def test_what_is_over_goes_by_itself(
     clock.move(2 * SILENT_AFTER)
     assert await requeued(process.outbox, before=clock.now(), limit=9) == []
 
-    clock.move(timedelta(days=91))
+    clock.move(ATTEMPTS_KEPT + HOUR)
+    assert await left(deployment) == {message.id, event_claim_id("e")}
+    clock.move(NOON + MESSAGES_KEPT - clock.now())
+    assert await left(deployment) == {message.id, event_claim_id("e")}
+    clock.move(2 * SECOND)
+    assert await left(deployment) == set()
 
-    account = deployment.account()
-    left = [row async for row in account.container(MESSAGES).query("SELECT VALUE c.id FROM c", {})]
-    left += [row async for row in account.container(ANSWERS).query("SELECT VALUE c.id FROM c", {})]
+
+async def left(deployment: Deployment) -> set[str]:
+    """The ids of all documents of messages and of answers; a process has one of its own."""
+    account, found = deployment.account(), set[str]()
+    for name in (MESSAGES, ANSWERS):
+        rows = account.container(name).query("SELECT c.id, c.kind FROM c", {})
+        found |= {row["id"] async for row in rows if row.get("kind") != PROCESS}
     await account.close()
-    assert sorted(left) == sorted([message.id, event_claim_id("e")])
+    return found
+
+
+async def attempted_late(outbox: CosmosOutbox, clock: MovedClock, count: int) -> Sequence[Attempt]:
+    """Failed attempts, each on a message of its own an hour before that ends; half an hour ago by now."""
+    messages = [a_message(ACME, event_id=f"e-{number}") for number in range(count)]
+    for message in messages:
+        await outbox.accept(message, a_dispatch(message), None)
+    clock.move(MESSAGES_KEPT - HOUR)
+    failed = [a_failed_attempt(message, ENDPOINT, timestamp=clock.now()) for message in messages]
+    for attempt in failed:
+        await outbox.record(attempt, DueRetry(a_retry(attempt), clock.now()))
+    clock.move(HOUR / 2)
+    return failed
+
+
+async def nothing_is_left_at_the_end(deployment: Deployment, clock: MovedClock) -> None:
+    """All is there until the messages end, and nothing any more then."""
+    there = await left(deployment)
+    clock.move(NOON + MESSAGES_KEPT - clock.now())
+    assert await left(deployment) == there
+    clock.move(3 * SECOND)
+    assert await left(deployment) == set()
+
+
+async def test_no_attempt_outlives_its_message_because_it_was_recorded_or_changed_late(
+    deployment: Deployment, outbox: CosmosOutbox, queue: Interrupted, process: Stores, clock: MovedClock
+) -> None:
+    """The service counts the time to live of a document from when it was last written."""
+    queue.is_out_of_reach = False
+    postponed, ended, erased, *repeated = await attempted_late(outbox, clock, 5)
+
+    await outbox.postpone(a_retry(postponed), due_at=clock.now() + 9 * HOUR)
+    end = Ended(Ending.CANCELED, clock.now())
+    await process.attempts.end_chain(ACME.id, ended.message_id, ENDPOINT.id, end)
+    await process.attempts.erase_response(ACME.id, erased.message_id, erased.id)
+    for first, at in zip(repeated, (clock.now(), NOON), strict=True):  # in order, and the second one first
+        message = structs.replace(a_message(ACME), id=first.message_id)
+        arrived = an_attempt(message, ENDPOINT, number=2, timestamp=at)
+        await outbox.record(arrived, None)
+
+    await nothing_is_left_at_the_end(deployment, clock)
+
+
+async def test_nothing_outlives_its_message_because_it_was_queued_again_late(
+    deployment: Deployment, outbox: CosmosOutbox, queue: Interrupted, clock: MovedClock
+) -> None:
+    unqueued, waiting = a_message(ACME, event_id="e"), a_message(ACME, deliver_at=NOON + HOUR)
+    for message in (unqueued, waiting):
+        with pytest.raises(Unavailable):
+            await outbox.accept(message, a_dispatch(message), None)
+    queue.is_out_of_reach = False
+    (attempt,) = await attempted_late(outbox, clock, 1)
+
+    swept = [work.message_id for work in await requeued(outbox, before=clock.now(), limit=9)]
+    assert sorted(swept) == sorted([unqueued.id, waiting.id, attempt.message_id])
+
+    await nothing_is_left_at_the_end(deployment, clock)
 
 
 async def test_a_message_whose_id_says_another_shard_is_a_mistake_of_ours(process: Stores) -> None:

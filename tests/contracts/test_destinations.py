@@ -14,7 +14,15 @@ from shared.ports.destinations import AttemptedMessageFilter
 from tests.clock import NOON, MovedClock
 from tests.contracts.adapters import Stores
 from tests.contracts.scans import EVERYTHING, expected, on_one_store, scans
-from tests.makers import a_dispatch, a_failed_attempt, a_message, an_application, an_attempt, an_endpoint
+from tests.makers import (
+    a_dispatch,
+    a_failed_attempt,
+    a_message,
+    an_application,
+    an_attempt,
+    an_endpoint,
+    an_id,
+)
 
 ACME = an_application()
 ENDPOINT = an_endpoint(ACME)
@@ -183,7 +191,7 @@ async def test_a_message_shows_every_endpoint_once_with_its_newest_attempt(store
     assert await stores.destinations.of_message(ACME.id, UNTOUCHED.id, EVERYTHING) == []
 
 
-KEYS = [f"msg_{letter}" for letter in "0369ADGZadgz"]
+KEYS = [an_id("msg_") for _ in range(12)]
 STATUSES = (Status.SUCCESS, Status.FAIL, Status.SENDING)
 
 

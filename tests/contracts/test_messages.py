@@ -1,27 +1,31 @@
 """What `shared.ports.messages` promises."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from shared.domain.errors import Unavailable, Unknown
+from shared.domain.attempt import Ended, Ending, Status, Trigger
+from shared.domain.errors import EventIdTaken, Unavailable, Unknown
 from shared.domain.message import Message
 from shared.domain.paging import Scan
 from shared.ports.attempts import AttemptFilter
 from shared.ports.destinations import AttemptedMessageFilter
 from shared.ports.messages import MessageFilter
 from tests.clock import NOON, MovedClock
-from tests.contracts.adapters import Stores
+from tests.contracts.adapters import MESSAGES_KEPT, Stores
 from tests.contracts.removal import all_gone
 from tests.contracts.scans import EVERYTHING, expected, on_one_store, scans
 from tests.makers import a_dispatch, a_failed_attempt, a_message, an_application, an_attempt, an_endpoint
 
 ACME = an_application()
 OTHER = an_application()
+ENDPOINT = an_endpoint(ACME)
+LABELLED = {"channels": frozenset({"eu"}), "tags": frozenset({"vip"})}
 MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
 ANY = MessageFilter()
 
 
@@ -237,14 +241,12 @@ async def test_the_payload_of_another_applications_message_cannot_be_erased(stor
 
 async def test_messages_that_are_removed_leave_nothing(stores: Stores) -> None:
     """No place in any list, no attempt and no payload; others stay."""
-    endpoint = an_endpoint(ACME)
-    said = {"channels": frozenset({"eu"}), "tags": frozenset({"vip"})}
-    gone, kept = a_message(ACME, event_id="evt-1", **said), a_message(ACME, **said)
-    others = a_message(OTHER, **said)
+    gone, kept = a_message(ACME, event_id="evt-1", **LABELLED), a_message(ACME, **LABELLED)
+    others = a_message(OTHER, **LABELLED)
     await accepted(stores, gone, kept, others)
     for message in (gone, kept, others):
-        await stores.outbox.record(an_attempt(message, endpoint), None, beside_others=False)
-        failed = a_failed_attempt(message, endpoint, number=0, next_attempt_at=None)
+        await stores.outbox.record(an_attempt(message, ENDPOINT), None, beside_others=False)
+        failed = a_failed_attempt(message, ENDPOINT, number=0, next_attempt_at=None)
         await stores.outbox.record(failed, None, beside_others=True)
     await stores.messages.remove_several(ACME.id, [gone.id, others.id, "msg_none"])
 
@@ -256,12 +258,100 @@ async def test_messages_that_are_removed_leave_nothing(stores: Stores) -> None:
     assert await stores.messages.get(OTHER.id, others.id) == others
     assert await stores.attempts.of_message(ACME.id, gone.id, EVERYTHING, AttemptFilter()) == []
     for filtered in (AttemptFilter(), AttemptFilter(channel="eu"), AttemptFilter(tag="vip")):
-        found = await stores.attempts.of_endpoint(ACME.id, endpoint.id, EVERYTHING, filtered)
+        found = await stores.attempts.of_endpoint(ACME.id, ENDPOINT.id, EVERYTHING, filtered)
         assert {attempt.message_id for attempt in found} - {others.id} == {kept.id}
     assert len(await stores.attempts.of_message(OTHER.id, others.id, EVERYTHING, AttemptFilter())) == 2
     for shown in (AttemptedMessageFilter(), AttemptedMessageFilter(channel="eu", tag="vip")):
-        rows = await stores.destinations.messages_at(ACME.id, endpoint.id, EVERYTHING, shown)
+        rows = await stores.destinations.messages_at(ACME.id, ENDPOINT.id, EVERYTHING, shown)
         assert [row.message.id for row in rows] == [kept.id]
+
+
+ROUNDING = timedelta(seconds=2)
+"""As late may go what goes by itself."""
+
+
+async def passes(stores: Stores, at: datetime) -> None:
+    """Let it be the instant, and retention run then."""
+    stores.clock.move(at - stores.clock.now())
+    before = at - MESSAGES_KEPT
+    await all_gone(lambda after: stores.messages.forget(before=before, after=after, limit=2), limit=2)
+
+
+async def in_lists(stores: Stores) -> list[set[str]]:
+    """The messages that each list of messages, of attempts and of an endpoint's messages names."""
+    lists: list[set[str]] = []
+    at_endpoint = (ACME.id, ENDPOINT.id, EVERYTHING)
+    for channel, tag in ((None, None), ("eu", None), ("eu", "vip")):
+        messages = await stores.messages.scan(ACME.id, EVERYTHING, MessageFilter(channel, tag=tag))
+        attempts = await stores.attempts.of_endpoint(*at_endpoint, AttemptFilter(channel=channel, tag=tag))
+        attempted = await stores.destinations.messages_at(
+            *at_endpoint, AttemptedMessageFilter(channel=channel, tag=tag)
+        )
+        lists.append({message.id for message in messages})
+        lists.append({attempt.message_id for attempt in attempts})
+        lists.append({row.message.id for row in attempted})
+    standing = await stores.destinations.standing_at(*at_endpoint, tuple(Status))
+    assert await stores.destinations.count(ACME.id, EVERYTHING) == len(standing)
+    return [*lists, set(standing)]
+
+
+async def test_a_message_goes_with_all_that_is_left_of_it_when_its_time_is_over(stores: Stores) -> None:
+    """Also with attempts that are young; and others stay as they are."""
+    await stores.endpoints.add(ENDPOINT)
+    old = a_message(ACME, event_id="evt-1", **LABELLED)
+    await accepted(stores, old)
+    await stores.outbox.record(an_attempt(old, ENDPOINT), None)
+    stores.clock.move(MESSAGES_KEPT - DAY)
+    now = stores.clock.now()
+    young, others = a_message(ACME, created_at=now, **LABELLED), a_message(OTHER, created_at=now)
+    await accepted(stores, young, others)
+    await stores.outbox.record(an_attempt(young, ENDPOINT, timestamp=now), None)
+    by_hand = {"number": 0, "trigger": Trigger.MANUAL, "next_attempt_at": NOON + 999 * DAY}
+    for _ in range(3):
+        failed = a_failed_attempt(old, ENDPOINT, timestamp=now, **by_hand)
+        await stores.outbox.record(failed, None, beside_others=True)
+
+    await passes(stores, NOON + MESSAGES_KEPT - timedelta(seconds=1))
+    assert await in_lists(stores) == [{old.id, young.id}] * 10
+    await passes(stores, NOON + MESSAGES_KEPT + ROUNDING)
+    assert await in_lists(stores) == [{young.id}] * 10
+
+    for key in (old.id, "evt-1"):
+        with pytest.raises(Unknown):
+            await stores.messages.get(ACME.id, key)
+    assert await stores.messages.several(ACME.id, [old.id], payloads=True) == {}
+    assert await stores.attempts.of_message(ACME.id, old.id, EVERYTHING, AttemptFilter()) == []
+    assert await stores.destinations.of_message(ACME.id, old.id, EVERYTHING) == []
+    for kept in (young, others):
+        assert await stores.messages.get(kept.app_id, kept.id) == kept
+
+
+async def test_the_event_id_of_a_message_can_be_had_again_when_it_is_gone(stores: Stores) -> None:
+    old, early = (a_message(ACME, event_id="evt-1") for _ in range(2))
+    await accepted(stores, old)
+    await passes(stores, NOON + MESSAGES_KEPT - timedelta(seconds=1))
+    with pytest.raises(EventIdTaken):
+        await accepted(stores, early)
+
+    await passes(stores, NOON + MESSAGES_KEPT + ROUNDING)
+    again = a_message(ACME, event_id="evt-1", created_at=stores.clock.now())
+    await accepted(stores, again)
+
+    assert await stores.messages.get(ACME.id, "evt-1") == again
+
+
+async def test_ending_the_retries_of_a_message_that_is_gone_does_nothing(stores: Stores) -> None:
+    """A schedule may be longer than messages are kept."""
+    message = a_message(ACME)
+    await accepted(stores, message)
+    failed = a_failed_attempt(message, ENDPOINT, next_attempt_at=NOON + MESSAGES_KEPT + DAY)
+    await stores.outbox.record(failed, None)
+    await passes(stores, NOON + MESSAGES_KEPT + ROUNDING)
+
+    ended = Ended(Ending.REMOVED, stores.clock.now())
+    await stores.attempts.end_chain(ACME.id, message.id, ENDPOINT.id, ended)
+
+    assert await stores.attempts.at_endpoint(ACME.id, message.id, ENDPOINT.id) == []
 
 
 async def test_a_store_that_is_out_of_reach_says_so(stores: Stores) -> None:

@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec import structs
 
+from shared.adapters.sqlite.removal import TURN_BYTES
 from shared.domain.attempt import Attempt, Status, Trigger
 from shared.domain.errors import Unavailable, Unknown
 from shared.domain.message import Message
 from shared.domain.work import DISPATCH_QUEUE, dispatch_from
 from shared.ports.attempts import AttemptFilter
 from shared.ports.destinations import AttemptedMessageFilter
+from shared.ports.messages import MessageFilter
 from tests.clock import NOON
 from tests.contracts.adapters import Stores
 from tests.contracts.removal import all_gone
@@ -135,6 +137,45 @@ async def test_payloads_that_had_expired_are_erased_a_few_at_a_time(stores: Stor
     for message in expired:
         assert (await stores.messages.get(ACME.id, message.id)).payload is None
     assert await stores.messages.get(ACME.id, later.id) == later
+
+
+async def test_messages_that_are_old_are_removed_a_few_at_a_time(stores: Stores) -> None:
+    """Of every application, payloads too, and no younger one is a hindrance to those of the next."""
+    applications = sorted((an_application() for _ in range(3)), key=lambda one: one.id)
+    for application in applications:
+        for day in (0, 0, 1, 2, 3):
+            await accepted(stores, a_message(application, created_at=NOON + day * DAY))
+
+    async def gone(before: datetime) -> int:
+        return await all_gone(
+            lambda after: stores.messages.forget(before=before, after=after, limit=2), limit=2
+        )
+
+    assert await gone(NOON) == 0
+    assert await gone(NOON + DAY + SECOND) == 9
+    assert await gone(NOON + DAY + SECOND) == 0
+
+    for application in applications:
+        assert len(await stores.messages.scan(application.id, EVERYTHING, MessageFilter())) == 2
+    assert (await stores.messages.erase_payloads(expired_at=NOON + 999 * DAY, limit=99)).count == 6
+
+
+async def test_the_attempts_on_an_old_message_count_in_what_one_write_may_remove(stores: Stores) -> None:
+    """There may be very many of them, with long responses; the message is in view till all are gone."""
+    await accepted(stores, MESSAGE)
+    long = "x" * (TURN_BYTES // 2)
+    await recorded(stores, *(an_attempt(MESSAGE, an_endpoint(ACME), response=long) for _ in range(3)))
+
+    first = await stores.messages.forget(before=NOON + DAY, after="", limit=9)
+    left = await stores.attempts.of_message(ACME.id, MESSAGE.id, EVERYTHING, ANY)
+    assert (first.count, await stores.messages.get(ACME.id, MESSAGE.id)) == (0, MESSAGE)
+    assert first.rest is not None
+    assert 0 < len(left) < 3
+
+    assert await all_gone(
+        lambda after: stores.messages.forget(before=NOON + DAY, after=after, limit=9), limit=9
+    )
+    assert await stores.attempts.of_message(ACME.id, MESSAGE.id, EVERYTHING, ANY) == []
 
 
 async def test_an_erased_payload_does_not_travel_any_more(stores: Stores) -> None:

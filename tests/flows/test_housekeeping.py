@@ -14,6 +14,7 @@ from shared.domain.application import Application
 from shared.domain.background_task import Replay, TaskStatus
 from shared.domain.endpoint import EndpointEdit
 from shared.domain.errors import EventIdTaken, Unavailable, Unknown
+from shared.domain.organization import OrganizationSettingsEdit
 from shared.domain.timeline import MessageStanding
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, TASKS_QUEUE, Dispatch, Retry, to_body
 from shared.flows.housekeeping import (
@@ -31,9 +32,10 @@ from shared.ports.queue import Queue
 from shared.ports.removal import Removed
 from tests.clock import NOON, MovedClock
 from tests.flows.walk import Notes, Walk
-from tests.makers import a_dispatch, a_failed_attempt, a_message, an_answer
+from tests.makers import ORG, a_dispatch, a_failed_attempt, a_message, an_answer
 
 KEPT = timedelta(days=90)
+YEAR = timedelta(days=365)
 
 
 class TwoServices:
@@ -209,6 +211,14 @@ class Pile:
         return Removed(count, "" if self.left else None)
 
 
+class OldMessages:
+    """Payloads and messages, a pile of each."""
+
+    def __init__(self, payloads: Pile, messages: Pile) -> None:
+        self.erase_payloads = payloads.erase_payloads
+        self.forget = messages.forget
+
+
 class HurriedClock(MovedClock):
     """A clock on which sleep takes no time of the test's."""
 
@@ -220,31 +230,33 @@ class HurriedClock(MovedClock):
 async def test_retention_keeps_up_with_what_five_minutes_bring() -> None:
     """Else a busy service would fill its disk with what it promised to erase."""
     brought = 300 * 3_300
-    piles = Pile(brought), Pile(brought), Pile(brought), Pile(brought)
-    clock, keep = HurriedClock(), Keep(timedelta(days=1), timedelta(days=1))
+    tasks = 3_300  # which people ask for, or circumstances
+    piles = [Pile(brought), Pile(brought), Pile(brought), Pile(brought), Pile(tasks)]
+    clock = HurriedClock()
 
-    # The piles do all that it asks of its stores.
-    await Retention(*piles, keep, clock, Notes())()  # type: ignore[arg-type]
+    await retention_of(piles, clock)()
 
-    assert [pile.left for pile in piles] == [0] * 4
+    assert [pile.left for pile in piles] == [0] * 5
     assert clock.now() - NOON < RETENTION_RUNS_FOR
 
 
 async def test_retention_ends_before_a_host_would_end_it_and_the_next_run_goes_on() -> None:
     """However slow a store is; and nothing that is over waits until all else is gone."""
-    clock, keep = HurriedClock(), Keep(timedelta(days=1), timedelta(days=1))
-    slow = timedelta(seconds=10)
+    clock, slow = HurriedClock(), timedelta(seconds=12)
+    piles = [Pile(8 * BATCH, clock, slow) for _ in range(5)]
+    retention = retention_of(piles, clock)
 
-    def pile() -> Pile:
-        return Pile(12 * BATCH, clock, slow)
-
-    piles = pile(), pile(), pile(), pile()
-    retention = Retention(*piles, keep, clock, Notes())  # type: ignore[arg-type]
-
-    assert await retention() == 24 * BATCH
+    assert await retention() == 20 * BATCH
     assert clock.now() - NOON < RETENTION_RUNS_FOR + slow
-    assert {pile.left for pile in piles} == {6 * BATCH}
-    assert (await retention(), await retention()) == (24 * BATCH, 0)
+    assert {pile.left for pile in piles} == {4 * BATCH}
+    assert (await retention(), await retention()) == (20 * BATCH, 0)
+
+
+def retention_of(piles: Sequence[Pile], clock: MovedClock) -> Retention:
+    """Of piles of payloads, messages, answers, attempts and tasks: they do all that it asks of its stores."""
+    payloads, messages, answers, attempts, tasks = piles
+    old, keep = OldMessages(payloads, messages), Keep(KEPT, KEPT, KEPT)
+    return Retention(old, answers, attempts, tasks, keep, clock, Notes())  # type: ignore[arg-type]
 
 
 async def test_writes_of_others_pass_between_those_of_retention(walk: Walk, application: Application) -> None:
@@ -318,6 +330,50 @@ async def test_attempts_stay_while_a_retry_is_to_follow(walk: Walk, application:
     assert attempt.next_attempt_at is not None
     await walk.works()
     assert (await walk.attempts(message))[0].ended is not None
+
+
+async def test_a_message_goes_a_year_after_it_was_accepted(walk: Walk, application: Application) -> None:
+    """With its eventId; who asks for it, looks back or replays finds what was never there."""
+    endpoint = await walk.has_endpoint(application)
+    message = await walk.posts(application, event_id="order-17")
+    await walk.passes(YEAR)
+    await walk.service.retention()
+    assert (await walk.service.messages.get(application.id, "order-17")).id == message.id
+    walk.clock.move(timedelta(seconds=1))
+    assert (await walk.service.retention(), await walk.service.retention()) == (1, 0)
+
+    assert walk.journal.of("retention.ran")[-1]["messages"] == 1
+    for key in (message.id, "order-17"):
+        with pytest.raises(Unknown):
+            await walk.service.messages.get(application.id, key)
+        with pytest.raises(Unknown):
+            await walk.service.look_back(application, key)
+        with pytest.raises(Unknown):
+            await walk.service.send_again(application, key, endpoint.id)
+    asked = Replay(endpoint.id, NOON - timedelta(days=1), walk.clock.now())
+    assert (await walk.service.select.preview(application.id, asked)).count == 0
+    again = await walk.posts(application, event_id="order-17")
+    assert walk.receiver.got == [message.id, again.id]
+
+
+async def test_a_retry_whose_message_is_gone_ends_and_sends_nothing(
+    walk: Walk, application: Application
+) -> None:
+    """An organization's own schedule may be longer than messages are kept."""
+    await walk.has_endpoint(application)
+    schedule = (timedelta(seconds=1), *[timedelta(days=30)] * 20)
+    await walk.service.catalogue.edit_settings(ORG, OrganizationSettingsEdit(retry_schedule=schedule))
+    walk.receiver.goes_down()
+    message = await walk.posts(application, event_id="order-17")
+    await walk.passes(timedelta(seconds=2))
+    walk.clock.move(YEAR)
+    while await walk.service.retention():
+        pass
+    walk.receiver.comes_back()
+    await walk.works()
+
+    assert (walk.receiver.got, await walk.attempts(message)) == ([message.id] * 2, [])
+    assert [note["why"] for note in walk.journal.of("retries.ended")] == ["the message was removed"]
 
 
 async def test_a_task_is_forgotten_some_time_after_its_end(walk: Walk, application: Application) -> None:

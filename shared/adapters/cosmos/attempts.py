@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Any
 
 from shared.adapters.cosmos.container import ETAG, Container, Document, Operation, Refused
-from shared.adapters.cosmos.documents import attempt_of, ended_document, partition_of
+from shared.adapters.cosmos.documents import Kept, attempt_of, ended_document, partition_of, ttl_set
 from shared.adapters.cosmos.lists import Query, rows, rows_of
 from shared.adapters.cosmos.records import BATCH_MOST, TRIES, Overtaken
 from shared.domain.attempt import ERASED_RESPONSE, Attempt, Ended, Status, Trigger
 from shared.domain.errors import Unknown
 from shared.domain.paging import Scan
 from shared.ports.attempts import AttemptFilter
+from shared.ports.clock import Clock
 from shared.ports.removal import Removed
 
 CODES_OF_A_CLASS = 100
@@ -27,8 +28,10 @@ LAST_CLASS = 900
 class CosmosAttempts:
     """See `shared.ports.attempts.Attempts`. Attempts end by themselves."""
 
-    def __init__(self, container: Container) -> None:
+    def __init__(self, container: Container, clock: Clock, kept: Kept) -> None:
         self._container = container
+        self._clock = clock
+        self._kept = kept
 
     async def get(self, app_id: str, message_id: str, attempt_id: str) -> Attempt:
         return attempt_of(await self._one(app_id, message_id, attempt_id))
@@ -72,7 +75,7 @@ class CosmosAttempts:
 
     async def erase_response(self, app_id: str, message_id: str, attempt_id: str) -> None:
         found = await self._one(app_id, message_id, attempt_id)
-        erased = [{"op": "set", "path": "/response", "value": ERASED_RESPONSE}]
+        erased = [_set("/response", ERASED_RESPONSE), self._end(found)]
         try:
             await self._container.patch(found["id"], found["pk"], erased)
         except Refused as gone:
@@ -82,7 +85,7 @@ class CosmosAttempts:
         pk = partition_of(app_id, message_id)
         for _ in range(TRIES):
             found = await rows(self._container, pk, _together(message_id, endpoint_id))
-            changes = _ending(found, ended)
+            changes = self._ending(found, ended)
             try:
                 for begin in range(0, len(changes), BATCH_MOST):
                     await self._container.batch(pk, changes[begin : begin + BATCH_MOST])
@@ -114,6 +117,24 @@ class CosmosAttempts:
         found = await rows(self._container, partition_of(app_id, message_id), query)
         return sorted(map(attempt_of, found), key=lambda one: one.id)
 
+    def _ending(self, found: Sequence[Document], ended: Ended) -> Sequence[Operation]:
+        """What is to be done so that no retry follows one of these attempts on a message at an endpoint."""
+        pending = [row for row in found if row.get("next_at") is not None]
+        automatic = [row["key"] for row in pending if row["trigger"] == Trigger.SCHEDULED]
+        changes = list[Operation]()
+        for row in found:
+            operations = list(_clearing(row))
+            if automatic and row["key"] == max(automatic):
+                operations.append(_set("/ended", ended_document(ended)))
+            if operations:
+                operations.append(self._end(row))
+                changes.append(("patch", (row["id"], operations), {"if_match_etag": row[ETAG]}))
+        return changes
+
+    def _end(self, row: Document) -> Document:
+        """What a change says of the end of an attempt."""
+        return ttl_set(self._kept.renewed(row, self._clock.now()))
+
 
 def _together(message_id: str, endpoint_id: str) -> Query:
     return Query().ask(
@@ -131,20 +152,6 @@ def _filtered(query: Query, only: AttemptFilter) -> Query:
         if only.status_code_class < LAST_CLASS:
             query.ask("c.code < @end", end=only.status_code_class + CODES_OF_A_CLASS)
     return query.labelled(only.channel, only.tag, only.event_types)
-
-
-def _ending(found: Sequence[Document], ended: Ended) -> Sequence[Operation]:
-    """What is to be done so that no retry follows one of these attempts on a message at an endpoint."""
-    pending = [row for row in found if row.get("next_at") is not None]
-    automatic = [row["key"] for row in pending if row["trigger"] == Trigger.SCHEDULED]
-    changes = list[Operation]()
-    for row in found:
-        operations = list(_clearing(row))
-        if automatic and row["key"] == max(automatic):
-            operations.append(_set("/ended", ended_document(ended)))
-        if operations:
-            changes.append(("patch", (row["id"], operations), {"if_match_etag": row[ETAG]}))
-    return changes
 
 
 def _clearing(row: Document) -> Iterable[dict[str, Any]]:

@@ -13,10 +13,15 @@ it is, so that there is one such document, whoever records at the same time. It 
 stands at the endpoint now, and is changed by the write that records a later one. `due` is when something
 should have happened that may not have been queued.
 
+All of a message ends by itself (`Kept`). The service counts a `ttl` from the last write, so that whoever
+changes a document says it anew: else a message could outlive the claim on its eventId, or an attempt its
+message.
+
 Sets are sorted lists. Instants and durations are whole microseconds, which JSON holds exactly.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from math import ceil
@@ -61,6 +66,39 @@ def seconds_until(ends: datetime, now: datetime) -> int:
     return max(0, ceil((ends - now).total_seconds())) + 1
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long a message, and what happened to it, is kept; and so when its documents end by themselves.
+
+    Attributes:
+        messages: After they were accepted, with the claims on their eventIds.
+        attempts: After they were made, or after the retry that follows; but no longer than their message.
+    """
+
+    messages: timedelta
+    attempts: timedelta
+
+    def of_message(self, created_at: datetime, now: datetime) -> int:
+        """The `ttl` of a message that was accepted at an instant."""
+        return seconds_until(created_at + self.messages, now)
+
+    def of_attempt(self, message_id: str, over_at: datetime, now: datetime) -> int:
+        """The `ttl` of an attempt with which all is over at an instant."""
+        by_itself = seconds_until(over_at + self.attempts, now)
+        return min(by_itself, self.of_message(ids.instant_of(message_id), now))
+
+    def renewed(self, document: Mapping[str, Any], now: datetime) -> int:
+        """The `ttl` of a message or an attempt that is changed: as long again, but no longer than it may."""
+        message_id = document.get("message_id", document["id"])
+        ttl: int = document["ttl"]
+        return min(ttl, self.of_message(ids.instant_of(message_id), now))
+
+
+def ttl_set(ttl: int) -> Document:
+    """What a change of a document says of its end."""
+    return {"op": "set", "path": "/ttl", "value": ttl}
+
+
 def payload_id(message_id: str) -> str:
     """The id of the document of a payload."""
     return f"payload|{message_id}"
@@ -85,7 +123,9 @@ def _digest(name: bytes) -> str:
     return blake2b(name, digest_size=_DIGEST_BYTES).hexdigest()
 
 
-def message_document(message: Message, *, only_at: str | None, place: str | None, by: str) -> Document:
+def message_document(
+    message: Message, *, only_at: str | None, place: str | None, by: str, ttl: int
+) -> Document:
     """The document of a message without its payload.
 
     Args:
@@ -93,6 +133,7 @@ def message_document(message: Message, *, only_at: str | None, place: str | None
         only_at: The endpoint that it is for, if it is for one alone.
         place: Where its payload lies, if that is a large one.
         by: The process that accepts it.
+        ttl: In how many seconds it goes by itself.
     """
     document: Document = {
         **_common(message, MESSAGE, message.id),
@@ -105,6 +146,7 @@ def message_document(message: Message, *, only_at: str | None, place: str | None
         "only_at": only_at,
         "place": place,
         "accepted_by": by,
+        "ttl": ttl,
     }
     if message.deliver_at is not None:
         document["deliver_at"] = document["due"] = micros(message.deliver_at)
@@ -176,12 +218,12 @@ def app_of(document: Mapping[str, Any]) -> str:
     return app_id
 
 
-def attempt_document(attempt: Attempt, ttl: int | None) -> Document:
+def attempt_document(attempt: Attempt, ttl: int) -> Document:
     """The document of an attempt that others were recorded before.
 
     Args:
         attempt: It.
-        ttl: In how many seconds it goes by itself, if it does.
+        ttl: In how many seconds it goes by itself.
     """
     return _without_nothing(
         {
@@ -210,7 +252,7 @@ def attempt_document(attempt: Attempt, ttl: int | None) -> Document:
     )
 
 
-def first_attempt_document(attempt: Attempt, retry: DueRetry | None, ttl: int | None) -> Document:
+def first_attempt_document(attempt: Attempt, retry: DueRetry | None, ttl: int) -> Document:
     """The document of an attempt that no other was recorded before."""
     is_automatic = attempt.trigger is Trigger.SCHEDULED
     return {

@@ -20,6 +20,7 @@ from shared.adapters.cosmos.answers import answer_document, answer_of
 from shared.adapters.cosmos.container import ETAG, Container, Document, Operation, Refused
 from shared.adapters.cosmos.documents import (
     LARGE_BYTES,
+    Kept,
     dispatch_of,
     event_claim_id,
     key_claim_id,
@@ -61,33 +62,22 @@ REST_BYTES = 4_000
 """What the rest of a message takes on its way, about: ids, names and channels, several times."""
 
 _NEVER = 2**53
-"""An end, in microseconds since 1970, that a claim has which has none."""
+"""An end, in microseconds since 1970, that a claim has which says none: it ends with its message."""
 
 
 class CosmosOutbox:
     """See `shared.ports.outbox.Outbox`."""
 
-    def __init__(
-        self,
-        container: Container,
-        bodies: Bodies,
-        send: Send,
-        clock: Clock,
-        *,
-        attempts_kept: timedelta,
-    ) -> None:
-        """Queue by `send`, which is `shared.ports.queue.Queue.send`.
-
-        Attempts go by themselves `attempts_kept` after they were made, or after the retry that follows.
-        """
+    def __init__(self, container: Container, bodies: Bodies, send: Send, clock: Clock, kept: Kept) -> None:
+        """Queue by `send`, which is `shared.ports.queue.Queue.send`."""
         self._container = container
         self._bodies = bodies
         self._send = send
         self._clock = clock
-        self._attempts_kept = attempts_kept
+        self._kept = kept
         self._standings = Standings(container)
         self._together = Together(container)
-        self._unqueued = Unqueued(container, send, clock)
+        self._unqueued = Unqueued(container, send, clock, kept)
         self._under_way: set[asyncio.Task[Any]] = set()
 
     async def accept(self, message: Message, dispatch: Dispatch, claim: Claim | None) -> StoredAnswer | None:
@@ -198,7 +188,8 @@ class CosmosOutbox:
         if payload is not None and len(body := payload.encode()) > LARGE_BYTES:
             place = await self._bodies.keep(message.id, body, expires_at=message.payload_expires_at)
         by, only_at = self._unqueued.name, dispatch.endpoint_id
-        documents = [message_document(message, only_at=only_at, place=place, by=by)]
+        ttl = self._kept.of_message(message.created_at, now)
+        documents = [message_document(message, only_at=only_at, place=place, by=by, ttl=ttl)]
         if payload is not None and place is None:
             documents.append(payload_document(message, now))
         if claim is not None:
@@ -206,7 +197,7 @@ class CosmosOutbox:
             ends = {"ends_at": micros(claim.expires_at), "ttl": seconds_until(claim.expires_at, now)}
             documents.append({"id": key_claim_id(claim.key), "pk": pk, "of": message.id, **ends, **said})
         if message.event_id is not None:
-            documents.append({"id": event_claim_id(message.event_id), "pk": pk, "of": message.id})
+            documents.append({"id": event_claim_id(message.event_id), "pk": pk, "of": message.id, "ttl": ttl})
         return documents
 
     async def _earlier(
@@ -260,7 +251,7 @@ class CosmosOutbox:
     async def _record(self, attempt: Attempt, retry: DueRetry | None, *, is_first: bool) -> None:
         now = self._clock.now()
         over_at = max(now, attempt.next_attempt_at or now)
-        ttl = seconds_until(over_at + self._attempts_kept, now)
+        ttl = self._kept.of_attempt(attempt.message_id, over_at, now)
         await self._standings.record(Recorded(attempt, retry, ttl), is_first=is_first)
         if retry is not None:
             await self._send(RETRY_QUEUE, to_body(retry.retry), due_at=retry.due_at)

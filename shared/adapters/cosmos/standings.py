@@ -20,6 +20,7 @@ from shared.adapters.cosmos.documents import (
     newest_document,
     partition_of,
     retry_document,
+    ttl_set,
 )
 from shared.adapters.cosmos.records import TRIES, Overtaken
 from shared.adapters.cosmos.together import CHARACTER_BYTES, Together
@@ -37,12 +38,12 @@ class Recorded:
 
     Attributes:
         retry: What follows it, if it is automatic.
-        ttl: In how many seconds it goes by itself; None is never.
+        ttl: In how many seconds it goes by itself; and the first one, which is not to go before it.
     """
 
     attempt: Attempt
     retry: DueRetry | None
-    ttl: int | None
+    ttl: int
 
     @property
     def pk(self) -> str:
@@ -66,7 +67,7 @@ class Recorded:
     def as_later(self) -> Sequence[Operation]:
         """What is done if there are others, all of them earlier, and none has delivered the message."""
         later = f"c.newest.id < {json.dumps(self.attempt.id)} AND c.standing <> {Status.SUCCESS:d}"
-        changes = [_set("/newest", newest_document(self.attempt)), *self._standing()]
+        changes = [_set("/newest", newest_document(self.attempt)), *self._standing(), ttl_set(self.ttl)]
         return [
             self._create,
             ("patch", (self.first_id, changes), {"filter_predicate": f"FROM c WHERE {later}"}),
@@ -83,6 +84,7 @@ class Recorded:
             changes += self._standing()
         if not changes:
             return [self._create]
+        changes.append(ttl_set(self.ttl))
         return [self._create, ("patch", (self.first_id, changes), {"if_match_etag": first[ETAG]})]
 
     @property

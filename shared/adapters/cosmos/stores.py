@@ -1,6 +1,5 @@
 """Every store of a process on Cosmos DB."""
 
-from datetime import timedelta
 from functools import partial
 from typing import TypedDict
 
@@ -11,6 +10,7 @@ from shared.adapters.cosmos.attempts import CosmosAttempts
 from shared.adapters.cosmos.background_tasks import CosmosBackgroundTasks
 from shared.adapters.cosmos.containers import ANSWERS, CATALOGUE, MESSAGES
 from shared.adapters.cosmos.destinations import CosmosDestinations
+from shared.adapters.cosmos.documents import Kept
 from shared.adapters.cosmos.endpoints import CosmosEndpoints, read_every
 from shared.adapters.cosmos.event_types import CosmosEventTypes
 from shared.adapters.cosmos.messages import CosmosMessages
@@ -39,9 +39,7 @@ class CosmosStores(TypedDict):
     throttles: CosmosThrottles
 
 
-def cosmos_stores(
-    account: Account, bodies: Bodies, send: Send, clock: Clock, *, attempts_kept: timedelta
-) -> CosmosStores:
+def cosmos_stores(account: Account, bodies: Bodies, send: Send, clock: Clock, kept: Kept) -> CosmosStores:
     """Every store in an account. It hears nothing before something is asked of one.
 
     Args:
@@ -49,7 +47,7 @@ def cosmos_stores(
         bodies: Where large bodies lie.
         send: Queues work, as `shared.ports.queue.Queue.send`.
         clock: What times to live are measured by.
-        attempts_kept: See `CosmosOutbox`.
+        kept: How long messages and attempts are.
     """
     records, container = Records(account.container(CATALOGUE)), account.container(MESSAGES)
     messages = CosmosMessages(container, bodies, clock)
@@ -59,10 +57,10 @@ def cosmos_stores(
         event_types=CosmosEventTypes(records),
         endpoints=CosmosEndpoints(records),
         messages=messages,
-        attempts=CosmosAttempts(container),
+        attempts=CosmosAttempts(container, clock, kept),
         destinations=CosmosDestinations(container, messages, partial(read_every, records)),
         background_tasks=CosmosBackgroundTasks(records, send),
         answers=CosmosAnswers(account.container(ANSWERS), bodies, clock),
-        outbox=CosmosOutbox(container, bodies, send, clock, attempts_kept=attempts_kept),
+        outbox=CosmosOutbox(container, bodies, send, clock, kept),
         throttles=CosmosThrottles(records),
     )

@@ -17,7 +17,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from shared.adapters.cosmos.container import ETAG, Container, Document, Refused
-from shared.adapters.cosmos.documents import MESSAGE, dispatch_of, first_attempt_id, partition_of, retry_of
+from shared.adapters.cosmos.documents import (
+    MESSAGE,
+    Kept,
+    dispatch_of,
+    first_attempt_id,
+    partition_of,
+    retry_of,
+    ttl_set,
+)
 from shared.adapters.cosmos.lists import Query, rows
 from shared.adapters.cosmos.records import a_name, instant, micros
 from shared.domain import ids
@@ -48,7 +56,7 @@ REQUEUES_FOR = timedelta(seconds=40)
 
 _WORK = (
     "c.id, c.pk, c.kind, c.due, c.org_id, c.event_type, c.channels, c.tags, c.only_at, c.content_type,"
-    " c.trace, c.message_id, c.endpoint_id, c.retry, c.since, c._etag"
+    " c.trace, c.message_id, c.endpoint_id, c.retry, c.since, c.ttl, c._etag"
 )
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -68,11 +76,12 @@ class Unqueued:
         name: Of this process.
     """
 
-    def __init__(self, container: Container, send: Send, clock: Clock) -> None:
+    def __init__(self, container: Container, send: Send, clock: Clock, kept: Kept) -> None:
         self.name = a_name()
         self._container = container
         self._send = send
         self._clock = clock
+        self._kept = kept
         self._open: dict[str, datetime] = {}
         self._saying = asyncio.Lock()
         self._says_again_at = _LONG_AGO
@@ -98,7 +107,8 @@ class Unqueued:
             return  # it says itself when it is due
         with suppress(Unavailable, Refused):
             pk = partition_of(message.app_id, message.id)
-            await self._container.patch(message.id, pk, [_due(micros(message.created_at))])
+            ttl = self._kept.of_message(message.created_at, self._clock.now())
+            await self._container.patch(message.id, pk, [_due(micros(message.created_at)), ttl_set(ttl)])
 
     async def postpone(self, retry: Retry, due_at: datetime) -> None:
         """Remember that a retry is due later than its attempt said, if that can be written."""
@@ -106,7 +116,8 @@ class Unqueued:
         when = f"FROM c WHERE c.retry.number = {retry.number:d}"
         with suppress(Unavailable, Refused):
             pk = partition_of(retry.app_id, retry.message_id)
-            await self._container.patch(first_id, pk, [_due(micros(due_at))], when)
+            ttl = self._kept.of_attempt(retry.message_id, due_at, self._clock.now())
+            await self._container.patch(first_id, pk, [_due(micros(due_at)), ttl_set(ttl)], when)
 
     async def is_attempted(self, message: Document) -> bool:
         """Whether there is an attempt on a message."""
@@ -163,7 +174,8 @@ class Unqueued:
             await self._queue(dispatch_of(row), told)
         with suppress(Refused):  # it was attempted in between
             when = f"FROM c WHERE c.due = {row['due']:d}"
-            await self._container.patch(row["id"], row["pk"], [_due(due)], when)
+            ttl = self._kept.renewed(row, self._clock.now())
+            await self._container.patch(row["id"], row["pk"], [_due(due), ttl_set(ttl)], when)
 
     async def _left_behind(self, process: Document, until: datetime, told: Told) -> None:
         """Queue the messages that a process accepted last and that were not attempted.

@@ -11,9 +11,10 @@ from shared.adapters.sqlite import attempts, columns
 from shared.adapters.sqlite.labels import label_of, labels
 from shared.adapters.sqlite.merge import Ranges, one_moment
 from shared.adapters.sqlite.readers import Readers
-from shared.adapters.sqlite.removal import remove_some
+from shared.adapters.sqlite.removal import Turn, remove_some
 from shared.adapters.sqlite.writer import Writer
 from shared.domain.errors import Unknown
+from shared.domain.ids import MESSAGE, clamp, start_id
 from shared.domain.message import Message
 from shared.domain.paging import Scan
 from shared.ports.clock import Clock
@@ -32,11 +33,17 @@ _WITH_PAYLOAD = (
 _REMOVE_LABEL = (
     "DELETE FROM message_label WHERE app_id = ? AND channel = ? AND tag = ? AND event_type = ? AND id = ?"
 )
+_ERASE_ONE = (
+    "DELETE FROM content WHERE seq = (SELECT content FROM message WHERE app_id = ? AND id = ?)"
+    " RETURNING length(payload)"
+)
 _ERASE_EXPIRED = (
     "DELETE FROM content WHERE seq IN"
     " (SELECT seq FROM content WHERE expires_at <= ? ORDER BY expires_at LIMIT 1)"
     " RETURNING length(payload)"
 )
+# Leaps from application to application, so that nothing needs an index by time.
+_OLDEST_OF_NEXT = "SELECT app_id, id FROM message WHERE app_id > ? ORDER BY app_id, id LIMIT 1"
 _BY_TYPE = Ranges("message INDEXED BY message_type", ("app_id",), ("event_type",), "id", "id")
 _BY_LABEL = Ranges("message_label", ("app_id", "channel", "tag"), ("event_type",), "id", "id")
 
@@ -105,10 +112,7 @@ class SqliteMessages:
         def remove(connection: sqlite3.Connection) -> None:
             for message in read(connection, app_id, ids, payloads_at=None):
                 attempts.remove(connection, message.id)
-                _erase(connection, app_id, message.id)
-                for label in labels(message):
-                    connection.execute(_REMOVE_LABEL, (app_id, *label, message.event_type, message.id))
-                connection.execute("DELETE FROM message WHERE app_id = ? AND id = ?", (app_id, message.id))
+                _remove(connection, message)
 
         await self._writer.run(remove)
 
@@ -117,6 +121,37 @@ class SqliteMessages:
             return remove_some(connection, _ERASE_EXPIRED, [columns.micros(expired_at)], limit)
 
         return await self._writer.run(erase)
+
+    async def forget(self, *, before: datetime, after: str, limit: int) -> Removed:
+        end = start_id(MESSAGE, clamp(before))
+
+        def forget(connection: sqlite3.Connection) -> Removed:
+            done, turn = after, Turn(limit)  # all applications up to this one
+            while turn.goes_on():
+                row = connection.execute(_OLDEST_OF_NEXT, (done,)).fetchone()
+                if row is None:
+                    return Removed(turn.gone)
+                app_id, message_id = row
+                if message_id >= end:
+                    done = app_id
+                elif attempted := attempts.remove(connection, message_id, limit=1):
+                    turn.spent(len(attempted[0].response))
+                else:
+                    for message in read(connection, app_id, [message_id], payloads_at=None):
+                        turn.removed(_remove(connection, message))
+            return Removed(turn.gone, rest=done)
+
+        return await self._writer.run(forget)
+
+
+def _remove(connection: sqlite3.Connection, message: Message) -> int:
+    """Remove a message that has no attempts, with its places in lists; say how long its payload was."""
+    app_id, message_id = message.app_id, message.id
+    erased = connection.execute(_ERASE_ONE, (app_id, message_id)).fetchall()
+    for label in labels(message):
+        connection.execute(_REMOVE_LABEL, (app_id, *label, message.event_type, message_id))
+    connection.execute("DELETE FROM message WHERE app_id = ? AND id = ?", (app_id, message_id))
+    return sum(size for (size,) in erased)
 
 
 def _erase(connection: sqlite3.Connection, app_id: str, key: str) -> bool:
