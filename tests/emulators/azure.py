@@ -1,6 +1,6 @@
 """Azure on this machine: emulators as processes whose files outlive them, with everything deployed on them.
 
-python -m tests.emulators.azure          the service on them, as `make azure-local` runs it
+python -m tests.emulators.azure [FOLDER]     the service on them, as `make azure-local` runs it
 
 with Azure(folder) as azure:
     azure.settings                       what the service has to be told
@@ -31,17 +31,24 @@ from shared.adapters.blob.bodies import CONTAINER
 from shared.adapters.cosmos.containers import CONTAINERS, DATABASE, PER_DOCUMENT
 from shared.adapters.servicebus.queues import LOCK, NAMES
 from tests.emulators.azurite.emulator import IS_INSTALLED, Azurite
+from tests.emulators.leash import Leash
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(".heliograph/azure")
-SETTINGS = FOLDER / "settings.env"
+
+SETTINGS = "settings.env"
+"""The file that other commands read."""
+
+STOPPED = 130
+"""Exit status after Ctrl-C, as shells have it."""
 
 
 class Program:
     """One of our emulators as a process, on one port and one file for all its lives."""
 
-    def __init__(self, name: str, file: Path, *arguments: str) -> None:
+    def __init__(self, name: str, file: Path, leash: Leash, *arguments: str) -> None:
         """Name it as its module is; nothing is started."""
+        self._leash = leash
         self._command = [
             sys.executable, "-m", f"tests.emulators.{name}",
             "--port", str(_free_port()), "--file", str(file), *arguments,
@@ -69,7 +76,9 @@ class Program:
         Raises:
             RuntimeError: It ends instead.
         """
-        self._process = subprocess.Popen(self._command, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603  ours
+        self._process = subprocess.Popen(  # noqa: S603  ours
+            self._command, cwd=ROOT, stdout=subprocess.PIPE, text=True, process_group=self._leash.group
+        )
         assert self._process.stdout is not None
         self.connection_string = self._process.stdout.readline().strip()
         if not self.connection_string:
@@ -100,21 +109,24 @@ class Azure:
         """Prepare.
 
         Args:
-            folder: Where everything survives; it is made.
+            folder: Where everything survives; it is made. Whoever uses it next waits until this has ended.
             lock: How long a message of a queue is one receiver's.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self.cosmos = Program("cosmos", folder / "cosmos.db")
+        self.leash = Leash(folder / "lock")
+        self.cosmos = Program("cosmos", folder / "cosmos.db", self.leash)
         self.service_bus = Program(
-            "servicebus", folder / "servicebus.db", f"--lock={lock.total_seconds()}", *NAMES
+            "servicebus", folder / "servicebus.db", self.leash, f"--lock={lock.total_seconds()}", *NAMES
         )
-        self.blobs = Azurite(folder / "azurite")
+        self.blobs = Azurite(folder / "azurite", leash=self.leash)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        for emulator in (self.cosmos, self.service_bus, self.blobs):
-            self._stack.enter_context(emulator)
-        asyncio.run(self._deploy())
+        with ExitStack() as starting:
+            for part in (self.leash, self.cosmos, self.service_bus, self.blobs):
+                starting.enter_context(part)
+            asyncio.run(self._deploy())
+            self._stack = starting.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -158,17 +170,27 @@ def main() -> int:
     if not IS_INSTALLED:
         sys.stderr.write("Azurite, the emulator of Blob Storage, needs node and npm: install them\n")
         return 1
-    with Azure(FOLDER) as azure:
-        local = {"HELIOGRAPH_DATABASE": str(FOLDER / "orchestrations.db")}
-        settings = {**local, **_secrets(FOLDER / "secrets.env"), **azure.settings}
-        _write(SETTINGS, settings)
+    try:
+        return _serve(Path(sys.argv[1]) if sys.argv[1:] else FOLDER)
+    except KeyboardInterrupt:  # the service has not begun
+        return STOPPED
+
+
+def _serve(folder: Path) -> int:
+    with Azure(folder) as azure:
+        local = {"HELIOGRAPH_DATABASE": str(folder / "orchestrations.db")}
+        settings = {**local, **_secrets(folder / "secrets.env"), **azure.settings}
+        _write(folder / SETTINGS, settings)
         print("Other commands on the same service, such as this one, want its settings:")  # noqa: T201  for a person
-        print(f"env $(cat {SETTINGS}) {Path(sys.executable).parent}/heliograph dlq list\n", flush=True)  # noqa: T201
+        command = f"env $(cat {folder / SETTINGS}) {Path(sys.executable).parent}/heliograph dlq list"
+        print(f"{command}\n", flush=True)  # noqa: T201  likewise
         environment = {**settings, **os.environ}
-        # Ctrl-C reaches the service by itself; its emulators have to outlive it.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        process = subprocess.Popen([sys.executable, "-m", "infra.local", "serve"], env=environment)
-        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        process = subprocess.Popen(
+            [sys.executable, "-m", "infra.local", "serve"], env=environment, process_group=azure.leash.group
+        )
+        # The service ends first, and its emulators when it has.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda told, _: process.send_signal(told))
         return process.wait()
 
 

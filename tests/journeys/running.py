@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -29,6 +29,9 @@ from tests.ports import free_port
 PATIENCE = timedelta(seconds=30)
 """How long a start or a stop may take before the test is called failed; a start takes about a second."""
 
+SERVE = ("infra.local", "serve")
+"""The module that is run, and its arguments."""
+
 JWT_SECRET = "a secret of 32 bytes or more, which the tests know"
 ENCRYPTION_KEY = "bm90LWEtc2VjcmV0LWJ1dC0zMi1ieXRlcy1sb25nISE="
 
@@ -40,9 +43,12 @@ Seen = TypeVar("Seen")
 class Running:
     """One service. Settings are given as the environment gives them, without their prefix, in lower case."""
 
-    def __init__(self, folder: Path, *, azure: Azure | None = None, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, *, azure: Azure | None = None, command: Sequence[str] = SERVE, **settings: str
+    ) -> None:
         """Keep the logs in `folder`, and the database unless everything is to be on Azure's services."""
         self.folder = folder
+        self._command = command
         self.port = free_port()
         self.output: list[str] = []
         """What it has printed since its last start, line by line."""
@@ -140,9 +146,9 @@ class Running:
             found = await answer.json()
         return {queue["name"]: queue for queue in found["deployment"]["queues"]}
 
-    async def stopped(self) -> int:
-        """Ask it to stop (SIGTERM), and return its exit status."""
-        return await self._ends(signal.SIGTERM)
+    async def stopped(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to stop, and return its exit status."""
+        return await self._ends(how)
 
     async def killed(self) -> None:
         """Take it down as a power cut would (SIGKILL)."""
@@ -159,8 +165,8 @@ class Running:
 
     def _start(self) -> None:
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "infra.local", "serve"],
+            self._process = subprocess.Popen(  # noqa: S603  ours
+                [sys.executable, "-m", *self._command],
                 cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=log, text=True,
             )  # fmt: skip
         self.output = []

@@ -21,7 +21,7 @@ from tests.emulators.servicebus.settings import QueueSettings, read
 
 
 async def serve(server: Server) -> None:
-    """Serve until the process ends; SIGUSR1 has it print what it has counted, and count from nothing."""
+    """Serve until told to end; SIGUSR1 has it print what it has counted, and count from nothing."""
 
     def tell() -> None:
         counts = {operation: server.faults.of(operation) for operation in Operation}
@@ -29,11 +29,14 @@ async def serve(server: Server) -> None:
         sys.stdout.write(f"{json.dumps(counts)}\n")
         sys.stdout.flush()
 
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
     async with server:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell)
+        loop.add_signal_handler(signal.SIGUSR1, tell)
         sys.stdout.write(f"{server.connection_string}\n")
         sys.stdout.flush()
-        await asyncio.get_running_loop().create_future()
+        await ended.wait()
 
 
 def main() -> None:

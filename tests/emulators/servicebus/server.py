@@ -76,6 +76,7 @@ class Server:
         self._alarm: asyncio.TimerHandle | None = None
         self._said: set[Connection] = set()
         self._is_flush_due = False
+        self._is_closed = False
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -111,6 +112,7 @@ class Server:
             self._server.close()
         self.cut()
         self.flush()
+        self._is_closed = True
         self._store.close()
 
     def cut(self) -> None:
@@ -152,6 +154,8 @@ class Server:
 
     def flush(self) -> None:
         """Keep what was done, then say so."""
+        if self._is_closed:  # what was to be kept soon is kept
+            return
         self._is_flush_due = False
         self._store.commit()
         for connection in self._said:
