@@ -57,6 +57,10 @@ likes, and `aiohttp` takes no header of more than 8 KB."""
 
 ETAG = "_etag"
 
+IN_PARTITION = "c.pk = @pk"
+"""What a query of one partition says besides: the service finds by an index what it is about, and only by one
+that the query speaks of. Partitions of many applications lie in one place, and have one index."""
+
 ID_MAX_BYTES = 1023
 """How long the id of a document may be, as the service takes it."""
 

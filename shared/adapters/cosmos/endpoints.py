@@ -123,9 +123,8 @@ class CosmosEndpoints:
 
 async def read_every(records: Records, app_id: str, keys: Collection[str]) -> Sequence[Endpoint]:
     """Read some endpoints of an application, removed ones too, in the order of their ids."""
-    where = "ARRAY_CONTAINS(@ids, c.id) ORDER BY c.id"
-    found = records.query(where, {"ids": sorted(keys)}, pk=app_id)
-    return [_endpoint(record) async for record in found]
+    found = records.query("ARRAY_CONTAINS(@ids, c.id)", {"ids": sorted(keys)}, pk=app_id)
+    return sorted([_endpoint(record) async for record in found], key=lambda one: one.id)
 
 
 def _record(endpoint: Endpoint) -> Record:

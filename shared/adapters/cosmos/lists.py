@@ -5,11 +5,11 @@ order is its own and its bound is a key, so a page needs no memory of the page b
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.adapters.cosmos.container import Container
+from shared.adapters.cosmos.container import IN_PARTITION, Container
 from shared.adapters.cosmos.documents import partitions
 from shared.domain.attempt import Status
 from shared.domain.paging import Scan
@@ -17,7 +17,7 @@ from shared.domain.paging import Scan
 
 @dataclass
 class Query:
-    """A query of one partition, put together part by part.
+    """A query, put together part by part.
 
     Attributes:
         what: What is read of each document.
@@ -78,16 +78,25 @@ class Query:
     @property
     def sql(self) -> str:
         """As the service takes it."""
+        return self._sql(self.conditions)
+
+    @property
+    def sql_in_partition(self) -> str:
+        """The same for one partition, which has to be given as `pk`."""
+        return self._sql([IN_PARTITION, *self.conditions])
+
+    def _sql(self, conditions: Sequence[str]) -> str:
         top = "" if self.most is None else f"TOP {self.most:d} "
         # Of words of ours; what callers say travels as parameters.
-        return f"SELECT {top}{self.what} FROM c WHERE {' AND '.join(self.conditions)}{self.tail}"  # noqa: S608
+        return f"SELECT {top}{self.what} FROM c WHERE {' AND '.join(conditions)}{self.tail}"  # noqa: S608
 
 
 async def rows(container: Container, pk: str, query: Query) -> list[Any]:
     """What a partition has."""
     if query.finds_nothing:
         return []
-    return [row async for row in container.query(query.sql, query.given, pk=pk, page=query.most)]
+    given = {**query.given, "pk": pk}
+    return [row async for row in container.query(query.sql_in_partition, given, pk=pk, page=query.most)]
 
 
 async def rows_of(container: Container, app_id: str, query: Query) -> list[Any]:

@@ -59,7 +59,7 @@ class CosmosMessages:
             most *= 2  # a message and its payload: whatever is cut off is beyond the page
         else:
             query.ask("c.kind = @kind", kind=MESSAGE)
-        found = await rows_of(self._container, app_id, query.first(most, scan, "c.listed"))
+        found = await rows_of(self._container, app_id, query.first(most, scan, "c.pk", "c.listed"))
         return await self._shown(found, scan, payloads=only.payloads)
 
     async def several(self, app_id: str, ids: Collection[str], *, payloads: bool) -> Mapping[str, Message]:

@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from shared.adapters.cosmos.container import Container, Operation, Refused
+from shared.adapters.cosmos.container import IN_PARTITION, Container, Operation, Refused
 from shared.domain.errors import Invalid, Unavailable
 from shared.domain.paging import Scan
 
@@ -117,9 +117,9 @@ def within(kind: str, scan: Scan, *, prefix: str = "") -> tuple[str, dict[str, o
 
 
 def in_order(scan: Scan) -> str:
-    """The order of a scan."""
+    """The order of a scan of one partition."""
     order = "DESC" if scan.descending else "ASC"
-    return f" ORDER BY c.kind {order}, c.id {order}"
+    return f" ORDER BY c.pk {order}, c.kind {order}, c.id {order}"
 
 
 def _claim_id(uid: str) -> str:
@@ -184,6 +184,8 @@ class Records:
         page: int | None = None,
     ) -> AsyncIterator[Any]:
         """Read something of those that meet a condition: as `query`, and so many with one request."""
+        if pk is not None:
+            where, given = f"{IN_PARTITION} AND {where}", {**given, "pk": pk}
         sql = f"SELECT {what} FROM c WHERE {where}"  # noqa: S608 - of words of ours; what callers say is given
         return self._container.query(sql, given, pk=pk, page=page)
 

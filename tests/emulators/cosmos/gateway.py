@@ -454,7 +454,7 @@ class Gateway:
             if key.levels != len(container.key_paths):
                 raise bad("The partition key has fewer values than the container has paths for it")
             if call.operation == "query":
-                container.policy.check_key(container.key_paths)
+                container.policy.check_in_partition(question.query, container.key_paths)
             partition = container.partitions.get(key.text)
             return queries.Scope(container, [partition] if partition else [], now), container.range_of(key)
         range_id = call.header(b"x-ms-documentdb-partitionkeyrangeid")

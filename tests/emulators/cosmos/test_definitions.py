@@ -126,6 +126,20 @@ async def test_a_query_of_one_partition_is_served_by_the_index_of_its_key(
     assert [one async for one in container.query_items(query)] == []
 
 
+async def test_a_sorted_query_of_one_partition_begins_with_what_it_fixes(
+    cosmos: CosmosEmulator, database: DatabaseProxy
+) -> None:
+    """Where what is indexed was named: an index has the documents of all partitions of a range."""
+    sorts = [[{"path": "/pk", "order": "ascending"}, {"path": "/state", "order": "ascending"}]]
+    policy: Any = {**NARROW, "compositeIndexes": sorts}
+    container = await database.create_container("narrow", KEY, indexing_policy=policy)
+
+    with pytest.raises(CosmosHttpResponseError, match="sort first by"):
+        await anext(container.query_items("SELECT * FROM c ORDER BY c.state", partition_key="x"))
+    query = "SELECT * FROM c WHERE c.pk = 'x' AND c.state > 1 ORDER BY c.pk, c.state"
+    assert [one async for one in container.query_items(query, partition_key="x")] == []
+
+
 @pytest.mark.parametrize(
     ("wrong", "status"),
     [

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from tests.emulators.cosmos.refusals import bad, unknown
-from tests.emulators.cosmos.sql.tree import Aggregate, Call, Order, Path, Query, paths_of
+from tests.emulators.cosmos.sql.tree import Aggregate, Call, Compared, Joined, Order, Path, Query, paths_of
 
 ELEMENTS = "[]"
 ALWAYS_INDEXED = {("id",), ("_ts",)}
@@ -103,14 +103,24 @@ class IndexingPolicy:
                 "The order by query does not have a corresponding composite index that it can be served from."
             )
 
-    def check_key(self, key_paths: Sequence[Steps]) -> None:
-        """Let a query of one partition pass: the service looks for it by the partition key, too.
+    def check_in_partition(self, query: Query, key_paths: Sequence[Steps]) -> None:
+        """Let a query of one partition pass, for which the service looks at no other.
+
+        If everything is indexed the order may be any: whoever has named what is shall have thought of it.
 
         Raises:
-            Refused: That is not indexed, so that the documents of all others would be looked at.
+            Refused: The partition key is not indexed, or no index has the documents alone in this order.
         """
         for steps in key_paths:
             self._check_indexed("A query of one partition", steps)
+        if not query.order or self.indexes(()):
+            return
+        first = _steps(query.order[0].path)
+        if first not in _fixed(query.where):
+            raise bad(
+                f"Sorted by /{'/'.join(first)}, those of all other partitions are looked at, too: sort first "
+                "by what the condition fixes, such as the partition key"
+            )
 
     def _check_indexed(self, where: str, steps: Steps) -> None:
         if not self.indexes(steps):
@@ -125,6 +135,15 @@ def _searched_lists(node: object) -> list[Path]:
         return []
     parts = getattr(node, "parts", ()) or (getattr(node, "of", None),)
     return [path for part in parts if part is not None for path in _searched_lists(part)]
+
+
+def _fixed(condition: object) -> set[Steps]:
+    """The properties of which a condition says what they are."""
+    if isinstance(condition, Joined) and condition.word == "AND":
+        return {steps for part in condition.parts for steps in _fixed(part)}
+    if isinstance(condition, Compared) and condition.sign == "=" and isinstance(condition.left, Path):
+        return {_steps(condition.left)}
+    return set()
 
 
 def _steps(path: Path) -> Steps:
