@@ -34,7 +34,7 @@ async def sweep(timer: func.TimerRequest) -> None:
 @blueprint.function_name("retention")
 @blueprint.timer_trigger("timer", schedule="0 */5 * * * *")
 async def retention(timer: func.TimerRequest) -> None:
-    """Every five minutes: erase payloads whose time is over, forget old answers, attempts and tasks."""
+    """Every five minutes: erase expired payloads, forget old answers, attempts, messages and tasks."""
     del timer  # a late run does what the missed one would have done
     await service().retention()
 

@@ -13,6 +13,7 @@ from tests.flows.walk import Walk
 from tests.functions.api.client import Client, organization_token, portal_token
 
 ALL = "/api/v1/app/acme/msg"
+ATTEMPTS = "/api/v1/app/acme/attempt/msg"
 WHOLE = {
     "eventType": "invoice.paid",
     "eventId": "invoice-1",
@@ -90,6 +91,23 @@ async def test_an_expired_payload_is_said_to_be_so(api: Client, walk: Walk) -> N
     await walk.service.retention()
     assert (await api.get(f"{ALL}/invoice-1")).json["payload"] == {"expired": True}
     assert (await api.get(ALL)).json["data"][0]["payload"] == {"expired": True}
+
+
+async def test_a_message_is_found_nowhere_after_a_year_and_its_event_id_is_free(
+    api: Client, walk: Walk
+) -> None:
+    message_id = (await api.post(ALL, WHOLE)).json["id"]
+    since = f"{ALL}?after=2026-11-01T00:00:00Z"
+    assert len((await api.get(since)).json["data"]) == 1
+    walk.clock.move(timedelta(days=365, seconds=1))
+    await walk.service.retention()
+    api = Client(organization_token(walk.service.settings, walk.clock.now()))
+
+    for key in (message_id, "invoice-1"):
+        for path in (f"{ALL}/{key}", f"{ALL}/{key}/timeline", f"{ALL}/{key}/endpoint", f"{ATTEMPTS}/{key}"):
+            assert (await api.get(path)).status == 404
+    assert (await api.get(since)).json["data"] == []
+    assert (await api.post(ALL, WHOLE)).status == 202
 
 
 async def test_the_old_name_of_the_payload_is_understood(api: Client) -> None:
