@@ -2,7 +2,7 @@
 
 Start
 1. Open the store.
-2. Take the address, and serve: what is accepted is stored and queued, and waits.
+2. Take the address and serve: what is accepted is stored and queued, and waits. Open the way into the queue.
 3. Read the registrations, which imports as much again; whatever cannot be driven stops the service.
 4. Drive the queue functions, the timer functions and the durable functions.
 
@@ -102,6 +102,7 @@ async def _run(settings: Settings, env: Mapping[str, str], announce: Callable[[i
         # 2.
         server, port = _server(settings, parts)
         serving = asyncio.create_task(server.run())
+        parts.store.open()
         ready = asyncio.create_task(server.ready.wait())
         await asyncio.wait([ready, serving], return_when=asyncio.FIRST_COMPLETED)
         announce(port)

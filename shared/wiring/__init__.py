@@ -321,7 +321,7 @@ _service: Service | None = None
 
 
 def service() -> Service:
-    """The process's own service, composed from the environment when it is first asked for.
+    """The process's own service, composed from the environment and opened when it is first asked for.
 
     Raises:
         WrongSettings: The environment says something that we cannot use.
@@ -330,6 +330,7 @@ def service() -> Service:
     global _service  # noqa: PLW0603 - one a process, made when it is needed
     if _service is None:
         _service = compose(Settings.read(os.environ))
+        _service.store.open()
     return _service
 
 

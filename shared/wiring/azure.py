@@ -31,7 +31,7 @@ PULSE = "pulse"
 def on_azure(
     settings: Settings, profile: AzureProfile, clock: Clock, credential: "AsyncTokenCredential | None"
 ) -> Storage:
-    """Everything in Azure's services. They hear nothing before something is asked of them.
+    """Everything in Azure's services. They hear nothing before it is opened or something is asked of them.
 
     Args:
         settings: Say how long messages and attempts are kept, and where the embedded host keeps
@@ -76,6 +76,7 @@ def on_azure(
         consumer=ServiceBusConsumer(namespace),
         dead_letters=ServiceBusDeadLetters(namespace, queue, clock),
         histories=histories,
+        open=queue.open,
         check=check,
         check_queue=queue.check,
         close=close,

@@ -47,6 +47,7 @@ class Storage:
     Attributes:
         consumer: Of the queues that the function app's triggers name, for a host that drives them itself.
         histories: Opens what the embedded host keeps of orchestrations; Azure's host never asks.
+        open: Begin to open what the first message would wait for, within an event loop; it fails nothing.
         check: Writes and reads a little; raises `Unavailable` if the store is out of reach.
         check_queue: The same of the queues.
         close: Write what is waiting, refuse what comes after.
@@ -67,6 +68,7 @@ class Storage:
     consumer: Consumer
     dead_letters: DeadLetters
     histories: Callable[[], Histories]
+    open: Callable[[], None]
     check: Act
     check_queue: Act
     close: Act
@@ -109,6 +111,7 @@ def on_sqlite(settings: Settings, clock: Clock) -> Storage:
         consumer=store.queue,
         dead_letters=store.dead_letters,
         histories=lambda: Histories(orchestrations, store.queue),
+        open=lambda: None,
         check=store.check,
         check_queue=store.check,
         close=store.close,

@@ -18,7 +18,7 @@ from infra.local.registrations import QueueFunction
 from shared.adapters.servicebus.consumer import ServiceBusConsumer
 from shared.adapters.servicebus.dead_letters import ServiceBusDeadLetters
 from shared.adapters.servicebus.namespace import Namespace
-from shared.adapters.servicebus.queue import ServiceBusQueue
+from shared.adapters.servicebus.queue import ServiceBusQueue, queued
 from shared.adapters.system import SystemClock
 from shared.domain.errors import TooLargeToQueue, Unavailable
 from shared.domain.work import EVENTS_QUEUE
@@ -26,7 +26,7 @@ from tests.clock import MovedClock
 from tests.contracts.queues import LEASE, Queues, ServiceBus, service_bus
 from tests.emulators.servicebus.bench import FORGETFUL, forget_unclosed
 from tests.emulators.servicebus.elsewhere import ON_OURS
-from tests.emulators.servicebus.faults import Delay, Operation
+from tests.emulators.servicebus.faults import Delay, Operation, Refuse
 from tests.host.fakes import Called, KeptLines
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), FORGETFUL, ON_OURS]
@@ -101,6 +101,54 @@ async def test_a_slow_answer_is_waited_for(azure: ServiceBus, queues: Queues) ->
 
     await asyncio.gather(slow, beside)
     assert await lie_there(azure) == [b"1", b"2"]
+
+
+async def test_the_first_message_need_not_wait_for_a_link_that_was_opened_before_it(
+    azure: ServiceBus, queues: Queues
+) -> None:
+    """The client takes half a second to open one."""
+    namespace, counts = Namespace("emulator", azure.server.connection_string), azure.server.faults.counts
+    way = ServiceBusQueue(namespace, SystemClock()).to(QUEUE)
+
+    way.open()
+    while not counts[Operation.ATTACH, QUEUE]:
+        await queues.queue.backlog("retry")
+    way.open()
+    await way.send([queued(b"1")])
+
+    assert (counts[Operation.ATTACH, QUEUE], counts[Operation.SEND, QUEUE]) == (1, 1)
+    await namespace.close()
+
+
+async def test_a_link_that_cannot_be_opened_is_told_to_who_sends_and_opened_again(
+    azure: ServiceBus, queues: Queues
+) -> None:
+    namespace = Namespace("emulator", azure.server.connection_string)
+    way = ServiceBusQueue(namespace, SystemClock()).to(QUEUE)
+    azure.server.faults.plan(Operation.ATTACH, Refuse("amqp:not-found"), queue=QUEUE, times=99)
+
+    way.open()
+    with pytest.raises(Unavailable, match="no queue 'events'; create it"):
+        await way.send([queued(b"1")])
+    azure.server.faults.mend()
+    await way.send([queued(b"2")])
+
+    assert await lie_there(azure) == [b"2"]
+    await namespace.close()
+
+
+async def test_who_closes_does_not_wait_for_a_link_that_is_being_opened(
+    azure: ServiceBus, queues: Queues
+) -> None:
+    """A stop must not take long because a start has found nobody."""
+    namespace = Namespace("emulator", azure.server.connection_string, bound=timedelta(hours=1))
+    azure.server.faults.plan(Operation.ATTACH, Delay(timedelta(hours=1)), queue=QUEUE)
+    ServiceBusQueue(namespace, SystemClock()).to(QUEUE).open()
+    while not azure.server.faults.counts[Operation.ATTACH, QUEUE]:
+        await queues.queue.backlog("retry")
+
+    async with asyncio.timeout(SOON.total_seconds()):
+        await namespace.close()
 
 
 async def test_an_answer_that_does_not_come_ends_the_waiting(azure: ServiceBus) -> None:

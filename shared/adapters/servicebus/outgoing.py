@@ -38,7 +38,16 @@ class Outgoing:
         self._sender: ServiceBusSender | None = None
         self._waiting: deque[_Waiting] = deque()
         self._sending: asyncio.Task[None] | None = None
+        self._is_opening = False
         self._is_closed = False
+
+    def open(self) -> None:
+        """Begin to open the link, which takes the client half a second; what is sent meanwhile waits for it.
+
+        If that fails, whoever waits is told, and the next message opens it.
+        """
+        if self._sender is None and self._sending is None:
+            self._sending = asyncio.get_running_loop().create_task(self._open_and_send())
 
     async def send(self, messages: Iterable[ServiceBusMessage]) -> None:
         """Send messages; they are durable when this returns.
@@ -61,8 +70,23 @@ class Outgoing:
         """Send what is waiting, and take no more."""
         self._is_closed = True
         if self._sending is not None:
-            await self._sending
+            if self._is_opening and not self._waiting:
+                self._sending.cancel()
+            await asyncio.wait([self._sending])
         await self._drop_sender()
+
+    async def _open_and_send(self) -> None:
+        self._is_opening = True
+        try:
+            async with self._namespace.bounded(self._queue):
+                self._sender = self._namespace.sender(self._queue)
+                await self._sender.create_message_batch()
+        except HeliographError as wrong:
+            await self._drop_sender()
+            waiting, self._waiting = self._waiting, deque()
+            _tell(waiting, wrong)
+        self._is_opening = False
+        await self._send_all()
 
     async def _send_all(self) -> None:
         try:
@@ -109,7 +133,7 @@ def _fill(add: Callable[[ServiceBusMessage], None], taken: Sequence[_Waiting]) -
     return taken
 
 
-def _tell(sent: Sequence[_Waiting], wrong: HeliographError | None) -> None:
+def _tell(sent: Iterable[_Waiting], wrong: HeliographError | None) -> None:
     for one in sent:
         if one.sent.done():  # its caller has gone away
             continue

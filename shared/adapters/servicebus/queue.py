@@ -62,6 +62,14 @@ class ServiceBusQueue:
         due_since = await self._due_since(queue) if due else None
         return Backlog(min(due, at_most), min(scheduled, at_most), due_since, min(dead, at_most))
 
+    def open(self) -> None:
+        """Begin to open what the first message that is accepted would wait for; it fails nothing.
+
+        Raises:
+            Unavailable: It is closed.
+        """
+        self.to(DISPATCH_QUEUE).open()
+
     async def check(self) -> None:
         """Reach the service.
 
