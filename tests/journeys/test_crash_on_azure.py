@@ -67,6 +67,8 @@ async def test_whatever_goes_down_under_load_nothing_acknowledged_is_lost(
     messages = {message["eventId"]: message["id"] for message in await rows(service, "msg")}
     assert set(producers.accepted) <= set(messages)
     assert all(messages[event] == id_ for event, id_ in producers.accepted.items() if id_)
+    queued = {id_ for id_ in producers.accepted.values() if id_}
+    await eventually(lambda: attempted(service, endpoint.id), until=queued.issubset)
     late = await swept(service)
     accepted = {messages[event] for event in producers.accepted}
     await eventually(lambda: delivered(service, endpoint.id), until=accepted.issubset)
@@ -87,6 +89,11 @@ def payload(n: int) -> object:
 def payload_of(event_id: str) -> object:
     """What an event of the producers says."""
     return payload(int(event_id.partition("-")[2]))
+
+
+async def attempted(service: Running, endpoint_id: str) -> set[str]:
+    """The messages that were sent, whatever came of it."""
+    return {attempt["msgId"] for attempt in await rows(service, f"attempt/endpoint/{endpoint_id}")}
 
 
 async def go_down(service: Running, azure: Azure, receiver: Receiver, producers: Producers) -> None:
