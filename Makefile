@@ -15,9 +15,9 @@ export UV_SYSTEM_CERTS = 1
 
 BIN = $(VENV)/bin
 
-# The tests of a file stay together, because they share what they have started. The journeys stand near the end and
-# take longest, so the order of the folders is the one to keep. A worker that has died is a failure, not a restart.
-PYTEST = $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --max-worker-restart=0
+# The journeys stand near the end and take longest, so the order of the folders is the one to keep; which tests stay
+# together says tests/conftest.py. A worker that has died is a failure, not a restart.
+PYTEST = $(BIN)/python -m pytest --numprocesses=$(WORKERS) --no-loadscope-reorder --max-worker-restart=0
 SETUP = PYTHON="$(PYTHON)" sh infra/local/setup.sh "$(VENV)"
 
 # Three files, so that nobody installs what they do not use: Azure deploys requirements.txt, `make run` adds the

@@ -61,6 +61,13 @@ async def test_a_second_owner_is_refused_and_told_who_has_the_file(store: Sqlite
     await store.check()
 
 
+async def test_a_write_waits_for_the_disk(store: SqliteStore) -> None:
+    """A power cut takes what a kill leaves. No test can cut the power, so SQLite says what it was told."""
+    told = await store.writer.run(lambda connection: connection.execute("PRAGMA synchronous").fetchone())
+
+    assert told == (2,)  # FULL
+
+
 async def test_a_closed_file_may_be_opened_again(store: SqliteStore, path: Path) -> None:
     application = an_application()
     await store.applications.add(application)
