@@ -13,7 +13,6 @@ from msgspec import structs
 
 from shared.adapters.cosmos.containers import ANSWERS, MESSAGES
 from shared.adapters.cosmos.documents import LARGE_BYTES, event_claim_id
-from shared.adapters.cosmos.messages import FRESH
 from shared.adapters.cosmos.outbox import REPEAT_AFTER, CosmosOutbox
 from shared.adapters.cosmos.unqueued import (
     OVERDUE_AGAIN,
@@ -867,22 +866,6 @@ async def test_a_message_whose_id_says_another_shard_is_a_mistake_of_ours(proces
 
     with pytest.raises(ValueError, match="another eventId"):
         await accept(process, structs.replace(wrong, event_id="e"))
-
-
-async def test_a_message_that_has_not_reached_the_copy_that_is_read_is_looked_for_again(
-    emulator: CosmosEmulator, process: Stores, clock: MovedClock
-) -> None:
-    """Else a large payload that another process has just accepted would be taken for erased."""
-    message = a_message(ACME)
-    await accept(process, message)
-    await warm(emulator, process)
-
-    emulator.inject(Fault("read", answer=404, times=4))
-    assert await process.messages.get(ACME.id, message.id) == message
-    clock.move(FRESH)
-    emulator.inject(Fault("read", answer=404, times=2))
-    with pytest.raises(Unknown):
-        await process.messages.get(ACME.id, message.id)
 
 
 async def test_nobody_is_asked_for_what_cannot_be_an_id(emulator: CosmosEmulator, process: Stores) -> None:

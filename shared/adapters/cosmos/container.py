@@ -168,7 +168,7 @@ class Container:
         Raises:
             Refused: One of them was refused, and none was done.
         """
-        done = await self._run(lambda proxy: _batch(proxy, operations, pk))
+        done = await self._run(lambda proxy: proxy.execute_item_batch(list(operations), pk))
         return [one.get("resourceBody") for one in done]
 
     async def query(
@@ -224,15 +224,6 @@ class Container:
     async def _asked(self, operate: Callable[["ContainerProxy"], Awaitable[Any]]) -> Any:  # noqa: ANN401 - as above
         with _failures():
             return await operate(await self._proxy())
-
-
-async def _batch(proxy: "ContainerProxy", operations: Sequence[Operation], pk: str) -> Any:  # noqa: ANN401 - as above
-    done = await proxy.execute_item_batch(list(operations), pk)
-    # The client forgets this after a batch alone, and could read what was there before it.
-    client: Any = proxy.client_connection
-    if client.session is not None:
-        client.session.update_session(client, done[0].get("resourceBody") or {}, done.get_response_headers())
-    return done
 
 
 def _unchanged(etag: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from shared.adapters.cosmos.container import Container, Document, Refused
 from shared.adapters.cosmos.documents import (
@@ -26,12 +26,6 @@ from shared.ports.clock import Clock
 from shared.ports.messages import MessageFilter
 from shared.ports.removal import Removed
 
-FRESH = timedelta(seconds=10)
-"""What another process wrote so short a time ago may not have reached the copy that is read."""
-
-LOOKS = 3
-"""How often such a message is looked for: each time the service may ask another copy."""
-
 ASKED_AT_ONCE = 100
 """Ids that one query names at most."""
 
@@ -46,7 +40,7 @@ class CosmosMessages:
 
     async def get(self, app_id: str, key: str) -> Message:
         message_id = await self._id_of(app_id, key)
-        found = None if message_id is None else await self._look_for(app_id, message_id)
+        found = None if message_id is None else await self._read(app_id, message_id)
         if found is None:
             raise Unknown("message", key)
         return found
@@ -99,14 +93,6 @@ class CosmosMessages:
         claim = await self._container.read(event_claim_id(key), pk)
         return None if claim is None else claim["of"]
 
-    async def _look_for(self, app_id: str, message_id: str) -> Message | None:
-        found = await self._read(app_id, message_id)
-        for _ in range(LOOKS - 1):
-            if found is not None or not self._is_fresh(message_id):
-                break
-            found = await self._read(app_id, message_id)
-        return found
-
     async def _read(self, app_id: str, message_id: str) -> Message | None:
         pk = partition_of(app_id, message_id)
         # At once: for two of them the service takes as long as for one.
@@ -114,11 +100,6 @@ class CosmosMessages:
             self._container.read(message_id, pk), self._container.read(payload_id(message_id), pk)
         )
         return None if message is None else message_of(message, await self._payload(message, payload))
-
-    def _is_fresh(self, message_id: str) -> bool:
-        with suppress(ValueError):
-            return abs(self._clock.now() - ids.instant_of(message_id)) < FRESH
-        return False
 
     async def _payload(self, message: Document, payload: Document | None) -> str | None:
         """What is shown of a payload; `payload` is its document, if it has one."""

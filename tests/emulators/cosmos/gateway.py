@@ -82,7 +82,7 @@ REFUSED_HEADERS = {b"if-modified-since", b"if-unmodified-since", b"a-im"}
 """Headers of HTTP that would change what a request means. (Ranges are read by A-IM all the same.)"""
 
 WEAKER = {b"Session", b"ConsistentPrefix", b"Eventual"}
-"""The consistency that a request may ask of an account whose own is Session."""
+"""The consistency that a request may ask of an account, whatever its own is."""
 
 LONG_TOKEN_BYTES = 12_000
 """What the service makes of a continuation whose length nobody has limited has been seen to be longer."""
@@ -211,7 +211,7 @@ class Gateway:
     page_rows: int = queries.MOST_ROWS
     empty_pages: bool = False
     long_tokens: bool = False
-    consistency: str = "Session"
+    consistency: str = "Strong"
 
     def __post_init__(self) -> None:
         self._operations: Mapping[str, Callable[[Call], Answer]] = {
@@ -282,7 +282,7 @@ class Gateway:
         if strange:
             raise unknown(f"the header {strange[0].decode()} on {call.operation}")
         if headers.get(b"x-ms-consistency-level", b"Session") not in WEAKER:
-            raise bad("A request may ask for weaker consistency than the account's, which is Session")
+            raise bad("A request may ask for weaker consistency than the account's")
 
     # The account, its databases and containers.
 

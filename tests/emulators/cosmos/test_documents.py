@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from azure.core import MatchConditions
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos import PartitionKey
-from azure.cosmos.aio import ContainerProxy, DatabaseProxy
+from azure.cosmos.aio import ContainerProxy, CosmosClient, DatabaseProxy
 from azure.cosmos.exceptions import (
     CosmosAccessConditionFailedError,
     CosmosHttpResponseError,
@@ -46,6 +47,19 @@ async def test_an_answer_says_its_charge_etag_and_session(container: ContainerPr
     assert float(headers["x-ms-request-charge"]) > 0
     assert headers["etag"]
     assert "-1#" in headers["x-ms-session-token"]
+
+
+async def test_an_account_with_sessions_serves_what_the_client_has_seen_and_nothing_from_ahead(
+    cosmos: CosmosEmulator, connection: tuple[str, str], database: DatabaseProxy, container: ContainerProxy
+) -> None:
+    cosmos.gateway.consistency = "Session"
+    async with CosmosClient(*connection, transport=AioHttpTransport(use_env_settings=False)) as client:
+        messages = client.get_database_client(database.id).get_container_client(container.id)
+        seen = (await messages.create_item(message())).get_response_headers()["x-ms-session-token"]
+
+        assert (await messages.read_item("one", "acme|1"))["id"] == "one"
+        with pytest.raises(CosmosHttpResponseError, match="read session"):
+            await messages.read_item("one", "acme|1", session_token=seen + "0")
 
 
 async def test_the_same_id_is_taken_once_in_a_partition(container: ContainerProxy) -> None:
