@@ -148,6 +148,8 @@ module app 'modules/app.bicep' = {
       ServiceBus__fullyQualifiedNamespace: queues.outputs.fullyQualifiedNamespace
       ServiceBus__credential: 'managedidentity'
       ServiceBus__clientId: identity.properties.clientId
+      // The page at / is the app's own.
+      AzureWebJobsDisableHomepage: 'true'
       AzureWebJobsStorage__accountName: host.outputs.name
       AzureWebJobsStorage__credential: 'managedidentity'
       AzureWebJobsStorage__clientId: identity.properties.clientId

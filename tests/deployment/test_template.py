@@ -33,6 +33,7 @@ UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 OF_THE_HOST = {
     f"{CONNECTION}__credential",
+    "AzureWebJobsDisableHomepage",
     "AzureWebJobsStorage__accountName",
     "AzureWebJobsStorage__clientId",
     "AzureWebJobsStorage__credential",
@@ -118,6 +119,7 @@ def test_the_app_reads_its_settings_and_has_all_that_it_needs() -> None:
 
     assert told.keys() <= {*SETTINGS, *PLATFORM_NAMES, *OF_THE_HOST}
     assert told.keys() >= OF_THE_HOST
+    assert told["AzureWebJobsDisableHomepage"] == "true"  # the page at / is the app's own
     account = told["HELIOGRAPH_COSMOS_ENDPOINT"].removesuffix(":443/").removeprefix("https://")
     vault = DEPLOYED.outputs["keyVault"]
     assert settings.azure == AzureProfile(

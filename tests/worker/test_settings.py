@@ -107,6 +107,7 @@ def test_the_extensions_are_those_that_python_apps_get_today() -> None:
 def test_the_example_of_local_settings_names_every_connection_and_is_accepted() -> None:
     assert EXAMPLE["FUNCTIONS_WORKER_RUNTIME"] == "python"
     assert {CONNECTION, "AzureWebJobsStorage"} <= EXAMPLE.keys()
+    assert EXAMPLE["AzureWebJobsDisableHomepage"] == "true"  # the page at / is the app's own
     assert all(isinstance(value, str) for value in EXAMPLE.values())
     secrets = {
         "HELIOGRAPH_JWT_SECRET": "a text that only you know, of some length",
