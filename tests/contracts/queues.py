@@ -21,7 +21,7 @@ from shared.adapters.system import SystemClock
 from shared.domain.work import EVENTS_QUEUE, RETRY_QUEUE
 from shared.ports.queue import Consumer, DeadLetters, Delivery, Queue
 from tests.clock import MovedClock
-from tests.emulators.servicebus.bench import MOMENT_ELSEWHERE_SECONDS, forget_unclosed
+from tests.emulators.servicebus.bench import MOMENT_ELSEWHERE_SECONDS
 from tests.emulators.servicebus.elsewhere import SERVICE_BUS, WHY, emptied
 from tests.emulators.servicebus.server import Server
 from tests.emulators.servicebus.settings import QueueSettings
@@ -137,7 +137,6 @@ class ServiceBus:
     async def close(self) -> None:
         for namespace in self._namespaces:
             await namespace.close()
-        forget_unclosed()
 
 
 class Elsewhere:
@@ -182,7 +181,6 @@ class Elsewhere:
         if self._queues is not None:
             await self._queues.close()
         await emptied(self._connection_string, EVERY)
-        forget_unclosed()
 
 
 class _Tidy(ServiceBusConsumer):

@@ -24,7 +24,7 @@ from shared.domain.errors import TooLargeToQueue, Unavailable
 from shared.domain.work import EVENTS_QUEUE
 from tests.clock import MovedClock
 from tests.contracts.queues import LEASE, Queues, ServiceBus, service_bus
-from tests.emulators.servicebus.bench import FORGETFUL, forget_unclosed
+from tests.emulators.servicebus.bench import FORGETFUL
 from tests.emulators.servicebus.elsewhere import ON_OURS
 from tests.emulators.servicebus.faults import Delay, Operation, Refuse
 from tests.host.fakes import Called, KeptLines
@@ -277,4 +277,3 @@ async def test_nothing_acknowledged_is_lost_when_the_queues_are_killed(tmp_path:
             assert some, f"{len(lost)} are lost"
             lost -= {delivery.body for delivery in some}
         await namespace.close()
-    forget_unclosed()

@@ -37,7 +37,7 @@ from tests.clock import MovedClock
 from tests.emulators.azure import deploy_containers
 from tests.emulators.azurite.emulator import Azurite
 from tests.emulators.cosmos import CLOSE, CosmosEmulator, Fault
-from tests.emulators.servicebus.bench import FORGETFUL, forget_unclosed
+from tests.emulators.servicebus.bench import FORGETFUL
 from tests.emulators.servicebus.errors import SERVER_BUSY
 from tests.emulators.servicebus.faults import Cut, Operation, Refuse
 from tests.emulators.servicebus.server import Server
@@ -163,7 +163,6 @@ async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
         wiring.install(None)
         await walk.service.close()
     blobs.killed()
-    forget_unclosed()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
