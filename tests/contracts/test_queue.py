@@ -238,6 +238,13 @@ async def test_what_was_given_up_is_a_dead_letter_and_never_handed_over(queues: 
     assert await rest(queues) == []
 
 
+async def test_a_reason_may_be_of_any_length(queues: Queues) -> None:
+    await queues.queue.reject(QUEUE, b"{", reason="no: " + "x" * 100_000)
+
+    (refused,) = await queues.dead_letters.page(QUEUE, limit=10)
+    assert refused.reason.startswith("no: xxx")
+
+
 async def test_dead_letters_are_paged_through(queues: Queues) -> None:
     for number in range(3):
         await queues.queue.reject(QUEUE, bytes([number]), reason="no")

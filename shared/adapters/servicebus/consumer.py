@@ -14,6 +14,7 @@ from azure.servicebus.exceptions import MessageAlreadySettled, MessageLockLostEr
 
 from shared.adapters.servicebus.failures import CLOSED, PART, failures
 from shared.adapters.servicebus.namespace import Namespace
+from shared.adapters.servicebus.queue import REASON_CHARACTERS
 from shared.domain.errors import Unavailable
 from shared.ports.queue import DELIVERIES_BEFORE, Delivery
 
@@ -25,9 +26,6 @@ DRAW_SECONDS = 60
 
 AT_ONCE_SECONDS = 0.001
 """The client takes no zero for what is there already."""
-
-REASON_CHARACTERS = 4_000
-"""The service keeps a few more of why a message is a dead letter."""
 
 Settle: TypeAlias = Callable[[ServiceBusReceiver, ServiceBusReceivedMessage], Awaitable[object]]
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 REASON = "reason"
 """The application property of a rejected body that says why."""
 
+REASON_CHARACTERS = 4_000
+"""The service keeps a few more of why a message is a dead letter, and of a property some thousands more."""
+
 LOOKED_AT = 32
 """So many messages at the head of a queue are looked at for the oldest that is due."""
 
@@ -48,7 +51,7 @@ class ServiceBusQueue:
 
     async def reject(self, queue: str, body: bytes, *, reason: str) -> None:
         message = queued(body)
-        message.application_properties = {REASON: reason}
+        message.application_properties = {REASON: reason[:REASON_CHARACTERS]}
         await self.to(rejected(queue)).send([message])
 
     async def backlog(self, queue: str, *, at_most: int = COUNTED_MAX) -> Backlog:

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from tests.emulators.servicebus import codec, frames, requests
 from tests.emulators.servicebus.codec import symbol
-from tests.emulators.servicebus.errors import NOT_FOUND, TOO_LARGE, Refused
+from tests.emulators.servicebus.errors import ARGUMENT, NOT_FOUND, TOO_LARGE, Refused
 from tests.emulators.servicebus.faults import Operation
 from tests.emulators.servicebus.frames import Fields
 from tests.emulators.servicebus.links import Link
@@ -16,6 +16,9 @@ from tests.emulators.servicebus.queue import Queue
 
 if TYPE_CHECKING:
     from tests.emulators.servicebus.connection import Channel
+
+MAX_PROPERTY_BYTES = 32 * 1024
+"""How long the value of an application property may be."""
 
 CREDIT = 1000
 """Transfers that a client may send before it hears how many more; renewed when half are used."""
@@ -86,8 +89,12 @@ class Sends(Incoming):
             raise Refused(TOO_LARGE, f"it has {len(payload)} bytes; send less")
         if self.channel.server.broker.find(self.path) is None:
             raise Refused(NOT_FOUND, "the queue is gone")
-        for message in from_transfer(payload, fields.number(3)):
-            self._queue.send(Parts.read(message))
+        messages = [Parts.read(message) for message in from_transfer(payload, fields.number(3))]
+        for message in messages:
+            if any(len(value) > MAX_PROPERTY_BYTES for value in message.application_properties.values()):
+                raise Refused(ARGUMENT, f"a property has more than {MAX_PROPERTY_BYTES} bytes")
+        for message in messages:
+            self._queue.send(message)
             self.channel.server.faults.messages[self.path] += 1
         self.answer(fields, frames.ACCEPT)
 

@@ -14,6 +14,7 @@ from azure.servicebus.exceptions import (
     MessageSizeExceededError,
     MessagingEntityNotFoundError,
     ServiceBusAuthenticationError,
+    ServiceBusError,
 )
 
 from shared.domain.work import DISPATCH_QUEUE, RETRY_QUEUE, TASKS_QUEUE
@@ -288,6 +289,13 @@ async def test_too_large_a_message_is_refused(bench: Bench) -> None:
     batch = await bench.sender(Q).create_message_batch()
     with pytest.raises(MessageSizeExceededError):
         await bench.sender(Q).send_messages(ServiceBusMessage(bytes(batch.max_size_in_bytes)))
+    assert await bench.rest(Q) == []
+
+
+async def test_too_long_a_property_is_refused(bench: Bench) -> None:
+    message = ServiceBusMessage(b"body", application_properties={"why": "x" * 33_000})
+    with pytest.raises(ServiceBusError):
+        await bench.sender(Q).send_messages(message)
     assert await bench.rest(Q) == []
 
 
