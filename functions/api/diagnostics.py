@@ -37,7 +37,7 @@ class AilingEndpointOut(msgspec.Struct, kw_only=True, rename="camel"):
     """An endpoint that needs a look.
 
     Attributes:
-        since: Since when it has given up messages without a success, or when it was disabled.
+        since: Since when it has failed, or given up messages, without a success; or when it was disabled.
     """
 
     app_id: str
@@ -49,7 +49,7 @@ class AilingEndpointOut(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class FailingEndpointOut(AilingEndpointOut, kw_only=True, rename="camel"):
-    """An endpoint that gives up messages, and how it has answered lately.
+    """An endpoint that fails, and how it has answered lately.
 
     Several processes see different attempts; this is as the one that answers has seen it.
 
@@ -156,7 +156,8 @@ class OrganizationDiagnosticsOut(msgspec.Struct, rename="camel"):
     """How the endpoints of the organization stand.
 
     Attributes:
-        failing: They are enabled, and have given up messages without a success since; the longest first.
+        failing: They are enabled, and have given up messages without a success since, or have failed for five
+            minutes without one as far as the process that answers has seen; the longest first.
         open_circuits: They fail every time, so that new messages wait; those with the most failures in a row
             first.
         disabled: They were disabled because they failed for too long or their receivers asked for it, and

@@ -89,6 +89,10 @@ class Health(msgspec.Struct, frozen=True):
             return Circuit.CLOSED
         return Circuit.HALF_OPEN if self.on_trial or self.until <= now else Circuit.OPEN
 
+    def is_failing(self, now: datetime) -> bool:
+        """Whether every attempt has failed for `FAILING_FOR` or longer, at an instant in UTC."""
+        return self.failing_since is not None and now - self.failing_since >= FAILING_FOR
+
     def waits_until(self, now: datetime) -> datetime | None:
         """Until when a new message has to wait, in UTC; None if it may go."""
         return self.until if self.until is not None and self.until > now else None
@@ -140,9 +144,7 @@ def _pause_after(health: Health, at: datetime) -> timedelta | None:
     if health.pause is not None:
         is_trial = health.circuit(at) is Circuit.HALF_OPEN
         return min(2 * health.pause, LONGEST_PAUSE) if is_trial else None
-    if health.in_a_row < FAILURES_TO_OPEN or health.failing_since is None:
-        return None
-    return SHORTEST_PAUSE if at - health.failing_since >= FAILING_FOR else None
+    return SHORTEST_PAUSE if health.in_a_row >= FAILURES_TO_OPEN and health.is_failing(at) else None
 
 
 def let_through(health: Health, now: datetime) -> Health:

@@ -1,6 +1,6 @@
 """How endpoints have answered lately, as this process has seen it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from shared.ports.dice import Dice
 from shared.ports.journal import Fact, Journal
 
 ENDPOINTS_KEPT = 10_000
-"""Endpoints remembered at least, some 300 bytes each. With more, those that are well are forgotten."""
+"""Endpoints remembered at least, some 300 bytes each. With more, those whose circuit is closed are not."""
 
 QUIET = timedelta(hours=1)
 """A circuit that nobody has come to for so long after its pause is told of no more: nothing waits there."""
@@ -19,7 +19,7 @@ QUIET = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Ill:
-    """An endpoint whose circuit is not closed."""
+    """An endpoint that fails."""
 
     endpoint: Endpoint
     health: Health
@@ -38,7 +38,7 @@ class Circuits:
         self._dice = dice
         self._journal = journal
         self._known: dict[str, Health] = {}
-        self._ill: dict[str, Endpoint] = {}
+        self._failing: dict[str, Endpoint] = {}
         self._room = ENDPOINTS_KEPT
 
     def health(self, endpoint: Endpoint) -> Health:
@@ -81,25 +81,32 @@ class Circuits:
     def forget(self, endpoint: Endpoint) -> None:
         """Nothing is sent to an endpoint any more."""
         self._known.pop(endpoint.id, None)
-        self._ill.pop(endpoint.id, None)
+        self._failing.pop(endpoint.id, None)
+
+    def failing(self) -> Sequence[Ill]:
+        """Every endpoint that `is_failing`, as it was when something came for it last."""
+        now = self._clock.now()
+        return [one for one in self._last_failed() if one.health.is_failing(now)]
 
     def ill(self) -> Sequence[Ill]:
         """Every endpoint whose circuit is not closed, as it was when something came for it last."""
-        now = self._clock.now()
-        for endpoint in list(self._ill.values()):
-            until = self._known[endpoint.id].until
-            if until is None or now - until > QUIET:
-                del self._ill[endpoint.id]
-        return [Ill(endpoint, self._known[endpoint.id]) for endpoint in self._ill.values()]
+        quiet_since = self._clock.now() - QUIET
+        failed = self._last_failed()
+        return [one for one in failed if one.health.until is not None and one.health.until >= quiet_since]
+
+    def _last_failed(self) -> Iterator[Ill]:
+        return (Ill(endpoint, self._known[endpoint.id]) for endpoint in self._failing.values())
 
     def _keep(self, endpoint: Endpoint, health: Health) -> None:
         self._known[endpoint.id] = health
-        if health.pause is not None:
-            self._ill[endpoint.id] = endpoint
+        if health.in_a_row:
+            self._failing[endpoint.id] = endpoint
         else:
-            self._ill.pop(endpoint.id, None)
+            self._failing.pop(endpoint.id, None)
         if len(self._known) > self._room:
-            self._known = {ill.endpoint.id: ill.health for ill in self.ill()}
+            ill = self.ill()
+            self._known = {one.endpoint.id: one.health for one in ill}
+            self._failing = {one.endpoint.id: one.endpoint for one in ill}
             self._room = max(ENDPOINTS_KEPT, 2 * len(self._known))
 
     def _note(self, event: str, endpoint: Endpoint, **facts: Fact) -> None:

@@ -2,18 +2,24 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import Generic, TypeVar
 
+from shared.domain import ids
+from shared.domain.attempt import Status
 from shared.domain.endpoint import Endpoint
 from shared.domain.errors import Unknown
 from shared.domain.health import Health
+from shared.domain.paging import Scan
 from shared.domain.throttle import limit_of, waiting
 from shared.domain.work import QUEUES
 from shared.flows.circuits import Circuits, Ill
 from shared.flows.directory import Directory
+from shared.ports.attempts import AttemptFilter, Attempts
 from shared.ports.clock import Clock
 from shared.ports.endpoints import Endpoints, Watched
 from shared.ports.queue import Backlog, Queue
@@ -111,13 +117,16 @@ class Diagnose:
     """Look how things stand for an organization. It costs the same whatever there is and whatever waits.
 
     1. The queues.
-    2. Its endpoints that fail, and those that were switched off for it.
+    2. Its endpoints that fail, and those that were switched off for it. That one fails is kept when its first
+       message is given up, more than a day later by default; until then it is what this process has seen, and
+       no other has seen it well since.
     3. Those whose circuit is not closed.
     4. Of its endpoints with a rate, those at which somebody waits.
     """
 
     queue: Queue
     endpoints: Endpoints
+    attempts: Attempts
     throttles: Throttles
     circuits: Circuits
     directory: Directory
@@ -134,19 +143,39 @@ class Diagnose:
         return Diagnosis(
             at=now,
             queues=dict(zip(QUEUES, backlogs, strict=True)),
-            failing=await self._ailing(org_id, Watched.FAILING),  # (2)
-            switched_off=await self._ailing(org_id, Watched.SWITCHED_OFF),
+            failing=await self._failing(org_id),  # (2)
+            switched_off=await self._switched_off(org_id),
             paused=await self._paused(org_id),  # (3)
             throttled=await self._throttled(org_id, now),  # (4)
         )
 
-    async def _ailing(self, org_id: str, which: Watched) -> Top[Ailing]:
-        found = await self.endpoints.watched(org_id, which, limit=TOP + 1)
-        uids = await self._uids(org_id, found)
+    async def _failing(self, org_id: str) -> Top[Ailing]:
+        """Those that have given up messages, and those that this process has only seen failing so far."""
+        stored = await self.endpoints.watched(org_id, Watched.FAILING, limit=TOP + 1)
+        told = {endpoint.id for endpoint in stored}
+        found = [(endpoint.failing_since, endpoint) for endpoint in stored if endpoint.failing_since]
+        seen = [
+            (one.health.failing_since, one)
+            for one in self.circuits.failing()
+            if one.health.failing_since and one.endpoint.org_id == org_id and one.endpoint.id not in told
+        ]
+        seen.sort(key=itemgetter(0))
+        found += [
+            (since, one.endpoint) for since, one in seen[: TOP + 1] if await self._still_fails(one, since)
+        ]
+        found.sort(key=itemgetter(0))
+        return await self._ailing(org_id, found)
+
+    async def _switched_off(self, org_id: str) -> Top[Ailing]:
+        stored = await self.endpoints.watched(org_id, Watched.SWITCHED_OFF, limit=TOP + 1)
+        found = [(endpoint.switched_off_at, endpoint) for endpoint in stored if endpoint.switched_off_at]
+        return await self._ailing(org_id, found)
+
+    async def _ailing(self, org_id: str, found: Sequence[tuple[datetime, Endpoint]]) -> Top[Ailing]:
+        uids = await self._uids(org_id, (endpoint for _, endpoint in found[:TOP]))
         rows = [
             Ailing(endpoint, uids[endpoint.app_id], since, self.circuits.health(endpoint))
-            for endpoint in found[:TOP]
-            if (since := _since(endpoint, which)) is not None
+            for since, endpoint in found[:TOP]
         ]
         return Top(rows, complete=len(found) <= TOP)
 
@@ -158,13 +187,22 @@ class Diagnose:
         rows = [Paused(one.endpoint, uids[one.endpoint.app_id], one.health) for one in found[:TOP]]
         return Top(rows, complete=len(ill) <= TOP)
 
-    async def _is_still_there(self, ill: Ill) -> bool:
-        """Whether the endpoint was neither removed nor edited since it failed."""
-        try:
-            present = await self.endpoints.get(ill.endpoint.app_id, ill.endpoint.id)
-        except Unknown:
+    async def _still_fails(self, ill: Ill, since: datetime) -> bool:
+        """Whether no other process has had a success there since an instant, nor was it removed or edited."""
+        if not await self._is_still_there(ill):
             return False
-        return not present.disabled and present.updated_at == ill.endpoint.updated_at
+        scan = Scan(above=ids.start_id(ids.ATTEMPT, since), below=None, descending=True, limit=0)
+        only = AttemptFilter(status=Status.SUCCESS)
+        return not await self.attempts.of_endpoint(ill.endpoint.app_id, ill.endpoint.id, scan, only)
+
+    async def _is_still_there(self, ill: Ill) -> bool:
+        """Whether the endpoint was neither removed nor edited since it failed; one that was is forgotten."""
+        with suppress(Unknown):
+            present = await self.endpoints.get(ill.endpoint.app_id, ill.endpoint.id)
+            if not present.disabled and present.updated_at == ill.endpoint.updated_at:
+                return True
+        self.circuits.forget(ill.endpoint)
+        return False
 
     async def _throttled(self, org_id: str, now: datetime) -> Top[Throttled]:
         rated = await self.endpoints.watched(org_id, Watched.RATED, limit=RATED_MAX + 1)
@@ -196,7 +234,3 @@ class Diagnose:
         ids = list(dict.fromkeys(endpoint.app_id for endpoint in endpoints))
         found = await asyncio.gather(*(self.directory.find_application(org_id, app_id) for app_id in ids))
         return {app_id: None if one is None else one.uid for app_id, one in zip(ids, found, strict=True)}
-
-
-def _since(endpoint: Endpoint, which: Watched) -> datetime | None:
-    return endpoint.failing_since if which is Watched.FAILING else endpoint.switched_off_at

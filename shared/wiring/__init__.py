@@ -266,7 +266,9 @@ def compose(
             clock,
             journal,
         ),
-        diagnose=Diagnose(store.queue, store.endpoints, store.throttles, circuits, directory, clock),
+        diagnose=Diagnose(
+            store.queue, store.endpoints, store.attempts, store.throttles, circuits, directory, clock
+        ),
         look_back=LookBack(
             store.messages, store.attempts, store.endpoints, circuits, settings.attempt_retention, clock
         ),

@@ -4,12 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 from shared.domain.application import Application
+from shared.domain.attempt import Trigger
 from shared.domain.endpoint import Endpoint, EndpointEdit
+from shared.domain.health import FAILING_FOR
 from shared.domain.work import DISPATCH_QUEUE, QUEUES, RETRY_QUEUE
 from shared.flows.diagnose import COUNTED_AT_MOST, TOP, Diagnosis, Top
 from tests.clock import NOON
 from tests.flows.walk import Walk, answer
-from tests.makers import ORG, OTHER_ORG, an_endpoint
+from tests.makers import ORG, OTHER_ORG, an_attempt, an_endpoint
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -69,6 +71,58 @@ async def test_an_endpoint_that_gives_messages_up_is_failing_until_one_arrives(
 
     walk.receiver.comes_back()
     await walk.posts(application)
+    assert (await looked(walk)).failing == NOTHING
+
+
+async def test_an_endpoint_that_refuses_everything_from_the_first_day_is_failing_within_minutes(
+    walk: Walk, application: Application
+) -> None:
+    """Its first message is given up a day later, and so few failures open no circuit."""
+    given_up = await walk.has_endpoint(application, channels=frozenset({"other"}))
+    await walk.service.endpoints.begin_failing(application.id, given_up.id, at=NOON + SECOND)
+    endpoint = await walk.has_endpoint(application)
+    walk.receiver.goes_down()
+    await walk.posts(application)
+    assert [row.endpoint.id for row in (await looked(walk)).failing.rows] == [given_up.id]
+
+    await walk.passes(FAILING_FOR)
+    first, second = (await looked(walk)).failing.rows
+    assert (first.endpoint.id, first.app_uid, first.since) == (endpoint.id, application.uid, NOON)
+    assert second.endpoint.id == given_up.id
+    assert (await walk.service.diagnose(OTHER_ORG)).failing == NOTHING
+
+    walk.receiver.comes_back()
+    await walk.posts(application)
+    assert [row.endpoint.id for row in (await looked(walk)).failing.rows] == [given_up.id]
+
+
+async def test_an_endpoint_at_which_another_process_had_a_success_since_is_not_failing(
+    walk: Walk, application: Application
+) -> None:
+    """Several share the attempts, and each remembers its own."""
+    endpoint = await walk.has_endpoint(application)
+    walk.receiver.goes_down()
+    sent = await walk.posts(application)
+    await walk.passes(FAILING_FOR)
+    assert (await looked(walk)).failing != NOTHING
+
+    by_another = an_attempt(sent, endpoint, number=0, trigger=Trigger.MANUAL, timestamp=NOON + SECOND)
+    await walk.service.store.outbox.record(by_another, None)
+
+    assert (await looked(walk)).failing == NOTHING
+
+
+async def test_what_was_edited_since_it_failed_gets_another_chance(
+    walk: Walk, application: Application
+) -> None:
+    endpoint = await walk.has_endpoint(application)
+    walk.receiver.goes_down()
+    await walk.posts(application)
+    walk.clock.move(FAILING_FOR)
+
+    edit = EndpointEdit(description="mended")
+    await walk.service.catalogue.edit_endpoint(application, endpoint.id, edit)
+
     assert (await looked(walk)).failing == NOTHING
 
 
