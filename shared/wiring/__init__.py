@@ -21,7 +21,6 @@ from shared.adapters.telemetry.several import Listener, Several
 from shared.adapters.telemetry.tally import Tally
 from shared.config import Resource, Settings, Telemetry
 from shared.config.azure import Identity
-from shared.domain.errors import Unavailable
 from shared.domain.policy import Policy
 from shared.flows.accept import Accept
 from shared.flows.attempt import MakeAttempt
@@ -37,6 +36,7 @@ from shared.flows.erase import Erase
 from shared.flows.erase_application import EraseApplication
 from shared.flows.event_type_import import ImportEventTypes
 from shared.flows.gauges import Measure
+from shared.flows.health import Check
 from shared.flows.housekeeping import Keep, Retention, Sweep
 from shared.flows.in_turn import AttemptInTurn
 from shared.flows.management import SeededEventTypes
@@ -122,6 +122,8 @@ class Service:
     retention: Retention
     measure: Measure
     tally: Tally
+    check_store: Check
+    check_queue: Check
     store: Storage
     sealing: Sealing
     credential: "AsyncTokenCredential | None"
@@ -129,13 +131,9 @@ class Service:
 
     async def check(self) -> Mapping[str, bool]:
         """Whether each part does its work."""
-        names = ("database", "queue")
-        told = await asyncio.gather(self.store.check(), self.store.check_queue(), return_exceptions=True)
-        for wrong in told:
-            if wrong is not None and not isinstance(wrong, Unavailable):
-                raise wrong
+        database, queue = await asyncio.gather(self.check_store(), self.check_queue())
         # The cache lies in this process.
-        return {**{name: wrong is None for name, wrong in zip(names, told, strict=True)}, "cache": True}
+        return {"database": database, "queue": queue, "cache": True}
 
     async def close(self) -> None:
         """Give everything back: what is being written is written, connections are closed."""
@@ -285,6 +283,8 @@ def compose(
         ),
         measure=Measure(store.queue, store.endpoints, circuits, store.check, clock, journal),
         tally=tally,
+        check_store=Check(store.check, clock),
+        check_queue=Check(store.check_queue, clock),
         store=store,
         sealing=sealed_by,
         credential=credential,
