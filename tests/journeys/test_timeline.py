@@ -1,41 +1,31 @@
 """From one message id to everything that happened to it, against the running service."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import pytest
 from svix.api import ApplicationIn, EndpointIn, EndpointPatch, MessageIn, SvixAsync
 
-from tests.emulators.azure import Azure
-from tests.journeys.running import JWT_SECRET, Running, eventually
+from tests.journeys.running import Running, eventually
 from tests.receivers import Receiver
 
 
 @pytest.fixture
-async def running(tmp_path: Path, profile: Azure | None) -> AsyncIterator[Running]:
-    """A service that repeats what fails after an hour: nothing automatic comes between."""
-    async with Running(tmp_path, azure=profile, jwt_secret=JWT_SECRET, retry_schedule="1h") as running:
-        running.knows_nobody()
-        yield running
+def settings() -> Mapping[str, str]:
+    """What fails is repeated after an hour: nothing automatic comes between."""
+    return {"retry_schedule": "1h"}
 
 
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as listening:
-        yield listening
-
-
-async def asked(running: Running, path: str) -> Any:  # noqa: ANN401 - JSON
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {running.token}"}) as client:
-        answer = await client.get(f"{running.url}/api/v1{path}")
+async def asked(service: Running, path: str) -> Any:  # noqa: ANN401 - JSON
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {service.token}"}) as client:
+        answer = await client.get(f"{service.url}/api/v1{path}")
     assert answer.status_code == 200, answer.text
     return json.loads(answer.content)
 
 
-async def failed(svix: SvixAsync, running: Running, receiver: Receiver) -> Any:  # noqa: ANN401 - JSON
+async def failed(svix: SvixAsync, service: Running, receiver: Receiver) -> Any:  # noqa: ANN401 - JSON
     """The timeline of a message that failed at `here` and was not for `there`."""
     receiver.answers_with(500)
     await svix.application.create(ApplicationIn(name="Acme", uid="acme"))
@@ -43,18 +33,19 @@ async def failed(svix: SvixAsync, running: Running, receiver: Receiver) -> Any: 
     await svix.endpoint.create("acme", EndpointIn(url=receiver.url, uid="there", channels=["eu"]))
     await svix.message.create("acme", MessageIn(event_type="order.paid", event_id="e1", payload={}))
     return await eventually(
-        lambda: asked(running, "/app/acme/msg/e1/timeline"), until=lambda seen: len(seen["stations"]) > 2
+        lambda: asked(service, "/app/acme/msg/e1/timeline"), until=lambda seen: len(seen["stations"]) > 2
     )
 
 
-async def test_who_is_on_call_reads_what_became_of_a_message(running: Running, receiver: Receiver) -> None:
+async def test_who_is_on_call_reads_what_became_of_a_message(
+    service: Running, svix: SvixAsync, receiver: Receiver
+) -> None:
     """It failed, support sent it again, it arrived; at the other endpoint it was not wanted."""
-    svix = running.svix()
-    before = await failed(svix, running, receiver)
+    before = await failed(svix, service, receiver)
     receiver.answers_with(200)
     await svix.message_attempt.resend("acme", "e1", "here")
     after = await eventually(
-        lambda: asked(running, "/app/acme/msg/e1/timeline"),
+        lambda: asked(service, "/app/acme/msg/e1/timeline"),
         until=lambda seen: seen["endpoints"][0]["standing"] == "delivered",
     )
 
@@ -75,14 +66,15 @@ async def test_who_is_on_call_reads_what_became_of_a_message(running: Running, r
     assert instants == sorted(instants)
 
 
-async def test_the_command_prints_it_line_by_line(running: Running, receiver: Receiver) -> None:
-    svix = running.svix()
-    timeline = await failed(svix, running, receiver)
+async def test_the_command_prints_it_line_by_line(
+    service: Running, svix: SvixAsync, receiver: Receiver
+) -> None:
+    timeline = await failed(svix, service, receiver)
     await svix.endpoint.patch("acme", "there", EndpointPatch(disabled=True))
     accepted, attempted, due, expires = (station["at"] for station in timeline["stations"])
     took_ms = timeline["stations"][1]["attempt"]["responseDurationMs"]
 
-    printed = (await timeline_of(running, "e1", "--url", running.url)).splitlines()
+    printed = (await timeline_of(service, "e1", "--url", service.url)).splitlines()
 
     assert printed[0].startswith(f"{timeline['msgId']} e1 (order.paid) as of 20")
     assert printed[1:] == [
@@ -98,12 +90,12 @@ async def test_the_command_prints_it_line_by_line(running: Running, receiver: Re
     ]
 
 
-async def test_the_command_says_what_is_missing(running: Running) -> None:
-    assert await timeline_of(running, "e1") == "heliograph: Application not found"
-    await running.svix().application.create(ApplicationIn(name="Acme", uid="acme"))
-    assert await timeline_of(running, "e 1") == "heliograph: Message not found"
+async def test_the_command_says_what_is_missing(service: Running, svix: SvixAsync) -> None:
+    assert await timeline_of(service, "e1") == "heliograph: Application not found"
+    await svix.application.create(ApplicationIn(name="Acme", uid="acme"))
+    assert await timeline_of(service, "e 1") == "heliograph: Message not found"
 
 
-async def timeline_of(running: Running, message: str, *options: str) -> str:
+async def timeline_of(service: Running, message: str, *options: str) -> str:
     """What the command prints of a message."""
-    return await running.run("timeline", "acme", message, "--org", running.organization, *options)
+    return await service.run("timeline", "acme", message, "--org", service.organization, *options)
