@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -15,7 +16,7 @@ from azure.functions import ServiceBusMessage
 
 from infra.local.pump import LAST_DELIVERY, Pump, rest_before
 from infra.local.registrations import QueueFunction
-from shared.adapters.servicebus.consumer import ServiceBusConsumer
+from shared.adapters.servicebus.consumer import SETTLED_AT_ONCE, ServiceBusConsumer
 from shared.adapters.servicebus.dead_letters import ServiceBusDeadLetters
 from shared.adapters.servicebus.namespace import Namespace
 from shared.adapters.servicebus.queue import ServiceBusQueue, queued
@@ -28,6 +29,9 @@ from tests.emulators.servicebus.bench import FORGETFUL
 from tests.emulators.servicebus.elsewhere import ON_OURS
 from tests.emulators.servicebus.faults import Delay, Operation, Refuse
 from tests.host.fakes import Called, KeptLines
+
+if TYPE_CHECKING:
+    from shared.ports.queue import Delivery
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), FORGETFUL, ON_OURS]
 
@@ -75,6 +79,27 @@ async def test_messages_that_come_together_go_together(azure: ServiceBus, queues
 
     assert azure.server.faults.messages[QUEUE] == 200
     assert azure.server.faults.counts[Operation.SEND, QUEUE] <= 3
+
+
+async def test_as_many_are_settled_at_once_as_the_client_can_take(azure: ServiceBus, queues: Queues) -> None:
+    """A thousand calls that end together would have it busy for so long that they hear of nothing in time."""
+    count = SETTLED_AT_ONCE + 20
+    await asyncio.gather(*(queues.queue.send(QUEUE, b"mine") for _ in range(count)))
+    deliveries: list[Delivery] = []
+    while len(deliveries) < count:
+        came = await queues.consumer.receive(QUEUE, limit=count, lease=LEASE, patience=SOON)
+        deliveries += [one for one in came if one.body == b"mine"]
+    azure.server.faults.plan(Operation.COMPLETE, Delay(SECOND), queue=QUEUE, times=SETTLED_AT_ONCE)
+    settling = asyncio.gather(*map(queues.consumer.complete, deliveries))
+    while azure.server.faults.counts[Operation.COMPLETE, QUEUE] < SETTLED_AT_ONCE:
+        await queues.queue.backlog("retry")
+    await queues.queue.backlog("retry")
+    assert azure.server.faults.counts[Operation.COMPLETE, QUEUE] == SETTLED_AT_ONCE
+
+    queues.move(SECOND)
+
+    await settling
+    assert await lie_there(azure) == []
 
 
 async def test_a_retry_is_scheduled_by_the_same_send(azure: ServiceBus, queues: Queues) -> None:

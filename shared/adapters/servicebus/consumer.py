@@ -24,6 +24,10 @@ AHEAD = 100
 DRAW_SECONDS = 60
 """How long the client waits for a message before it is asked again."""
 
+SETTLED_AT_ONCE = 64
+"""So many messages of a queue are settled at once. The client has each wait by looking at all that comes,
+again and again: of a thousand at once the last hear too late that they are done."""
+
 AT_ONCE_SECONDS = 0.001
 """The client takes no zero for what is there already."""
 
@@ -84,6 +88,7 @@ class _Tap:
         self._receiver: ServiceBusReceiver | None = None
         self._ready: deque[ServiceBusReceivedMessage] = deque()
         self._held: dict[int, tuple[int, ServiceBusReceivedMessage]] = {}
+        self._settling = asyncio.Semaphore(SETTLED_AT_ONCE)
         self._drawing = asyncio.create_task(self._draw())
         self._changed = asyncio.Condition()
         self._failure: Unavailable | None = None
@@ -120,7 +125,7 @@ class _Tap:
         count, message = self._held.get(delivery.sequence, (0, None))
         if message is None or count != delivery.delivery_count:
             return
-        async with self._namespace.bounded(self._queue):
+        async with self._namespace.bounded(self._queue), self._settling:
             # A lease that has ended: it is, or will be, somebody else's.
             with suppress(MessageLockLostError, MessageAlreadySettled):
                 await settle(self._open(), message)
