@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from azure.cosmos import PartitionKey
 from azure.cosmos.aio import CosmosClient
 
 from shared.adapters.cosmos.account import Account
-from shared.adapters.cosmos.containers import CATALOGUE, DATABASE
+from shared.adapters.cosmos.containers import CATALOGUE, CONTAINERS, DATABASE, PER_DOCUMENT
 from shared.domain.errors import Unavailable
 from tests.emulators.azure import deploy_containers
 from tests.emulators.cosmos import CosmosEmulator
@@ -29,6 +30,23 @@ async def emulator(tmp_path: Path) -> AsyncIterator[CosmosEmulator]:
             await deploy_containers(await client.create_database(DATABASE))
         emulator.authorization.accepts_keys = False
         yield emulator
+
+
+async def test_containers_that_were_there_before_get_the_indexes_of_today() -> None:
+    """Else a folder of `make azure-local` would be of no use to the next version."""
+    async with CosmosEmulator() as emulator, CosmosClient(emulator.endpoint, emulator.key) as client:
+        database = await client.create_database(DATABASE)
+        for shape in CONTAINERS:
+            key = PartitionKey(shape.partition_key)
+            await database.create_container(shape.name, key, default_ttl=PER_DOCUMENT)
+
+        await deploy_containers(database)
+
+        for shape in CONTAINERS:
+            found = (await database.get_container_client(shape.name).read())["indexingPolicy"]
+            assert all(
+                found[part] == shape.indexing_policy[part] for part in ("includedPaths", "compositeIndexes")
+            )
 
 
 @pytest_asyncio.fixture
