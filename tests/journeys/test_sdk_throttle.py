@@ -54,6 +54,7 @@ async def test_the_rate_of_an_application_is_held_over_a_restart(
     assert (await svix.application.get("acme")).throttle_rate == 500
 
 
+# On Azure's wires so many wait for the processor: each takes several calls of Azure's clients.
 @pytest.mark.parametrize("profile", [None], indirect=True, ids=["sqlite"])
 async def test_a_receiver_that_is_slow_holds_up_no_other(
     service: Running, svix: SvixAsync, receiver: Receiver
