@@ -48,17 +48,18 @@ class MovedClock:
             if wakes_at <= self._now and not sleeper.done():
                 sleeper.set_result(None)
 
+    def wake(self) -> None:
+        """Wake whoever is asleep, though no time has passed."""
+        for _, sleeper in self._sleepers:
+            if not sleeper.done():
+                sleeper.set_result(None)
+
     async def asleep(self, sleepers: int = 1) -> None:
         """Wait until so many are asleep, so that moving the clock reaches them."""
         watcher = asyncio.get_running_loop().create_future()
         self._watchers.append((sleepers, watcher))
         self._tell_watchers()
         await watcher
-
-    @property
-    def next_waking(self) -> datetime | None:
-        """When the first sleeper wants to be woken."""
-        return min((wakes_at for wakes_at, sleeper in self._sleepers if not sleeper.done()), default=None)
 
     def _tell_watchers(self) -> None:
         asleep = sum(not sleeper.done() for _, sleeper in self._sleepers)

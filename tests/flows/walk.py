@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from shared.config import Settings
 from shared.domain.application import Application, NewApplication
@@ -198,6 +198,24 @@ class Walk:
                 *(settle(delivery) for settle, delivery in zip(settlings, taken, strict=True))
             )
             await self.service.operational.settled()
+
+    async def retains(self) -> int:
+        """Run retention; say how many have gone."""
+        return await self.rests_pass(self.service.retention())
+
+    async def rests_pass(self, doing: Awaitable[int]) -> int:
+        """Let nobody rest while something is done: retention does, more often where the machine is slow."""
+
+        async def wake() -> NoReturn:
+            while True:
+                await self.clock.asleep()
+                self.clock.wake()
+
+        waking = asyncio.create_task(wake())
+        try:
+            return await doing
+        finally:
+            waking.cancel()
 
     async def works_at_once(self) -> None:
         """As `works`, for deliveries: as much at once as there is."""

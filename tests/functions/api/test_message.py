@@ -88,7 +88,7 @@ async def test_content_is_shown_unless_the_caller_does_without(api: Client, how:
 async def test_an_expired_payload_is_said_to_be_so(api: Client, walk: Walk) -> None:
     await api.post(ALL, WHOLE)
     walk.clock.move(timedelta(days=5, seconds=1))
-    await walk.service.retention()
+    await walk.retains()
     assert (await api.get(f"{ALL}/invoice-1")).json["payload"] == {"expired": True}
     assert (await api.get(ALL)).json["data"][0]["payload"] == {"expired": True}
 
@@ -100,7 +100,7 @@ async def test_a_message_is_found_nowhere_after_a_year_and_its_event_id_is_free(
     since = f"{ALL}?after=2026-11-01T00:00:00Z"
     assert len((await api.get(since)).json["data"]) == 1
     walk.clock.move(timedelta(days=365, seconds=1))
-    await walk.service.retention()
+    await walk.retains()
     api = Client(organization_token(walk.service.settings, walk.clock.now()))
 
     for key in (message_id, "invoice-1"):
