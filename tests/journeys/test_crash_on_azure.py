@@ -34,7 +34,7 @@ LARGE = 150_000
 UNTIL_SWEPT = STRANDED_AFTER + timedelta(minutes=2)
 """By then everything is swept that was left behind up to now."""
 
-LOCK = timedelta(seconds=3)
+LOCK = timedelta(seconds=5)
 """After it, what a killed service had in its hands is handed over again."""
 
 SETTINGS = {"retry_schedule": ",".join(["100ms"] * 50), "request_timeout": "2s", "jwt_secret": JWT_SECRET}
